@@ -1,0 +1,287 @@
+//! Providers, and the calls that answer at once or wait on the caller's thread.
+
+use std::ffi::c_char;
+use std::time::Duration;
+
+use svidex::{Config, Provider, Token, TokenKind};
+
+use crate::config::svidex_config;
+use crate::error::svidex_error;
+use crate::guard::{guard, guard_result};
+use crate::handle;
+use crate::result::svidex_result;
+use crate::text;
+use crate::token::{self, svidex_token};
+
+/// Gets JWT-SVIDs and OpenAI access tokens, keeps both in memory and renews
+/// them in the background. Make one and keep it; any number of threads may use
+/// it at once. It survives `fork()`: the child uses it on its own.
+pub struct svidex_provider {
+    inner: Provider,
+}
+
+impl svidex_provider {
+    /// # Safety
+    /// `provider` is NULL or a live handle, and the answer is used no longer than it lives.
+    pub(crate) unsafe fn borrow<'a>(
+        provider: *const svidex_provider,
+    ) -> Result<&'a Provider, svidex_error> {
+        // SAFETY: by the caller's word.
+        let provider = unsafe { provider.as_ref() };
+        provider
+            .map(|provider| &provider.inner)
+            .ok_or_else(|| svidex_error::null("provider"))
+    }
+}
+
+/// How long one step of a wait lasts. It bounds nothing but how often the
+/// waiting thread looks up.
+const SLICE: Duration = Duration::from_secs(60);
+
+/// A timeout in the terms of core; `None` is the provider's own.
+pub(crate) fn timeout(timeout_ms: i64) -> Option<Duration> {
+    u64::try_from(timeout_ms).ok().map(Duration::from_millis)
+}
+
+/// Makes a provider from explicit settings. Of the environment it reads only
+/// `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, now and on this
+/// thread. Does not touch the network: a dead socket is an error of the first
+/// token, a malformed one is an error here.
+///
+/// `config` is only read. On success `*provider` is the caller's, to be freed
+/// with `svidex_provider_free`.
+///
+/// Fails with `INVALID_CONFIG` for a setting that is missing or wrong, and
+/// `INVALID_ARGUMENT` if `config` or `provider` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_new(
+    config: *const svidex_config,
+    provider: *mut *mut svidex_provider,
+    error: *mut *mut svidex_error,
+) -> svidex_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard_result("svidex_provider_new", error, || {
+            let config = config
+                .as_ref()
+                .ok_or_else(|| svidex_error::null("config"))?;
+            make(provider, || {
+                Provider::new(config.values()?).map_err(svidex_error::from)
+            })
+        })
+    }
+}
+
+/// Makes a provider from the environment: the variables named at the setters
+/// fill whatever `config` leaves out. An explicit source silences both source
+/// variables. The environment is read once, now and on this thread.
+///
+/// `config` may be NULL: then everything comes from the environment. The rest is
+/// as for `svidex_provider_new`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_new_from_env(
+    config: *const svidex_config,
+    provider: *mut *mut svidex_provider,
+    error: *mut *mut svidex_error,
+) -> svidex_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard_result("svidex_provider_new_from_env", error, || {
+            let overrides = config.as_ref();
+            make(provider, || {
+                let overrides =
+                    overrides.map_or_else(|| Ok(Config::default()), svidex_config::values);
+                Provider::from_env(overrides?).map_err(svidex_error::from)
+            })
+        })
+    }
+}
+
+/// # Safety
+/// `provider` is NULL or may be written to.
+unsafe fn make(
+    provider: *mut *mut svidex_provider,
+    made: impl FnOnce() -> Result<Provider, svidex_error>,
+) -> Result<svidex_result, svidex_error> {
+    if provider.is_null() {
+        return Err(svidex_error::null("provider"));
+    }
+    let inner = made()?;
+    // SAFETY: not NULL; writable by the caller's word.
+    unsafe { provider.write(handle::into_handle(svidex_provider { inner })) };
+    Ok(svidex_result::Ok)
+}
+
+/// Gives a JWT-SVID with life left: from memory if there is one, else it waits
+/// for one. This is what the OpenAI SDKs call the subject token.
+///
+/// `timeout_ms`: how long to wait, in milliseconds. 0 never waits: it gives what
+/// is in memory, else starts a fetch in the background and returns `NOT_READY`.
+/// Negative: as long as `call_timeout_seconds` says.
+///
+/// On success `*token` is the caller's, to be freed with `svidex_token_free`.
+///
+/// Fails with the cause that kept the token away; with `TIMEOUT` only if no
+/// attempt ended in time; with `CLOSED` after `svidex_provider_close`; with
+/// `CALLED_FROM_CALLBACK` inside a completion callback, unless `timeout_ms` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_get_token(
+    provider: *const svidex_provider,
+    timeout_ms: i64,
+    token: *mut *mut svidex_token,
+    error: *mut *mut svidex_error,
+) -> svidex_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard_result("svidex_provider_get_token", error, || {
+            get(provider, TokenKind::Subject, timeout_ms, token)
+        })
+    }
+}
+
+/// Gives an OpenAI access token with life left, exchanged for a JWT-SVID. Needs
+/// `identity_provider_id` and `service_account_id`.
+///
+/// Parameters, ownership and failures are those of `svidex_provider_get_token`;
+/// and it fails with `INVALID_CONFIG` if one of the two IDs is missing, and with
+/// `EXCHANGE_REJECTED` or `EXCHANGE_UNAVAILABLE` if the exchange fails.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_access_token(
+    provider: *const svidex_provider,
+    timeout_ms: i64,
+    token: *mut *mut svidex_token,
+    error: *mut *mut svidex_error,
+) -> svidex_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard_result("svidex_provider_access_token", error, || {
+            get(provider, TokenKind::Access, timeout_ms, token)
+        })
+    }
+}
+
+/// # Safety
+/// `provider` is NULL or a live handle; `out` is NULL or may be written to.
+unsafe fn get(
+    provider: *const svidex_provider,
+    kind: TokenKind,
+    timeout_ms: i64,
+    out: *mut *mut svidex_token,
+) -> Result<svidex_result, svidex_error> {
+    // SAFETY: by the caller's word.
+    let provider = unsafe { svidex_provider::borrow(provider) }?;
+    if out.is_null() {
+        return Err(svidex_error::null("token"));
+    }
+    let token = if timeout_ms == 0 {
+        match provider.try_get(kind)? {
+            Some(token) => token,
+            None => return Ok(svidex_result::NotReady),
+        }
+    } else if svidex::on_runtime_thread() {
+        return Err(svidex_error::called_from_callback());
+    } else if let Some(token) = provider.cached(kind) {
+        token
+    } else {
+        // The waiter stands on its own feet: the provider may be freed meanwhile.
+        let waiter = provider.wait(kind, timeout(timeout_ms));
+        loop {
+            if let Some(ended) = waiter.wait_for(SLICE) {
+                break ended?;
+            }
+        }
+    };
+    // SAFETY: not NULL; writable by the caller's word.
+    unsafe { out.write(token::into_handle(token)) };
+    Ok(svidex_result::Ok)
+}
+
+/// The generation (see `svidex_token_generation`) of the JWT-SVID that
+/// `svidex_provider_get_token` would give from memory now; 0 if it would have to
+/// wait, or for NULL.
+///
+/// The cheapest way to read: who keeps the text of a token together with its
+/// generation may go on using it while this number stays the same. Counts as
+/// a use of the token, so that the provider keeps renewing it. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_token_generation(provider: *const svidex_provider) -> u64 {
+    guard("svidex_provider_token_generation", 0, || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { generation(provider, TokenKind::Subject) }
+    })
+}
+
+/// The same for the access token: see `svidex_provider_token_generation`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_access_token_generation(
+    provider: *const svidex_provider,
+) -> u64 {
+    guard("svidex_provider_access_token_generation", 0, || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { generation(provider, TokenKind::Access) }
+    })
+}
+
+/// # Safety
+/// `provider` is NULL or a live handle.
+unsafe fn generation(provider: *const svidex_provider, kind: TokenKind) -> u64 {
+    // SAFETY: by the caller's word.
+    let provider = unsafe { provider.as_ref() };
+    let token = provider.and_then(|provider| provider.inner.cached(kind));
+    token.as_deref().map_or(0, Token::generation)
+}
+
+/// Drops whichever of the provider's two tokens has this text, so that the next
+/// call gets another one: for a token that was refused although it had life
+/// left, such as after an HTTP 401. Does nothing if it is neither. Never blocks.
+///
+/// Fails only with `INVALID_ARGUMENT`, if a pointer is NULL or `token` is not
+/// valid UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_invalidate(
+    provider: *const svidex_provider,
+    token: *const c_char,
+    error: *mut *mut svidex_error,
+) -> svidex_result {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        guard_result("svidex_provider_invalidate", error, || {
+            let provider = svidex_provider::borrow(provider)?;
+            let token = text::borrow(token)
+                .map_err(|bad| svidex_error::invalid_argument(&format!("token {}", bad.words())))?;
+            provider.invalidate(token);
+            Ok(svidex_result::Ok)
+        })
+    }
+}
+
+/// Ends the provider: pending calls end with `CLOSED`, and so do later ones; it
+/// lets go of its tokens. Never waits. May be called by any thread, more than
+/// once, and inside callbacks; NULL is ignored. The handle stays valid until
+/// `svidex_provider_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_close(provider: *const svidex_provider) {
+    guard("svidex_provider_close", (), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        if let Some(provider) = unsafe { provider.as_ref() } {
+            provider.inner.close();
+        }
+    });
+}
+
+/// Closes the provider and frees the handle. Never waits; NULL is ignored.
+///
+/// Calls that wait in other threads, and asynchronous ones, end with `CLOSED`:
+/// callbacks may therefore still come after this. No new call may be made with
+/// the handle. Tokens, errors, statuses and operations live on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_free(provider: *mut svidex_provider) {
+    guard("svidex_provider_free", (), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        if let Some(provider) = unsafe { provider.as_ref() } {
+            provider.inner.close();
+        }
+        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
+        unsafe { handle::free(provider) };
+    });
+}
