@@ -1,0 +1,3 @@
+//! The `svidex` command: the shell's binding.
+
+fn main() {}

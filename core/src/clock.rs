@@ -1,0 +1,161 @@
+//! Time, behind one trait so that tests own it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// One look at both clocks, in milliseconds.
+///
+/// Neither is enough alone. The wall clock can be set, either way; `Instant`
+/// stops while the machine is suspended, so the second one is the boot-time clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Now {
+    /// Since the Unix epoch, as the host believes.
+    #[serde(rename = "wall_ms")]
+    pub(crate) wall: i64,
+    /// Since boot, suspend included; never goes back.
+    #[serde(rename = "boot_ms")]
+    pub(crate) boot: i64,
+}
+
+pub(crate) type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pub(crate) trait Clock: Send + Sync {
+    fn now(&self) -> Now;
+    fn sleep(&self, duration: Duration) -> Sleep;
+}
+
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[inline]
+    fn now(&self) -> Now {
+        Now {
+            // The coarse clock is a few milliseconds late and several times
+            // cheaper; usability margins are seconds wide (design: Reading).
+            wall: milliseconds(ClockId::RealtimeCoarse),
+            boot: milliseconds(ClockId::Boottime),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+#[inline]
+fn milliseconds(id: ClockId) -> i64 {
+    let time = clock_gettime(id);
+    time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+}
+
+/// `2026-01-02T03:04:05Z` for an error message (RFC 3339).
+pub(crate) fn rfc3339(wall_ms: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(wall_ms.div_euclid(1_000))
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| format!("{wall_ms} ms after 1970"))
+}
+
+#[cfg(test)]
+pub(crate) use test_clock::TestClock;
+
+#[cfg(test)]
+mod test_clock {
+    use super::{Clock, Now, Sleep};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    /// A clock that stands still until a test moves it.
+    #[derive(Clone)]
+    pub(crate) struct TestClock(Arc<Mutex<Inner>>);
+
+    struct Inner {
+        now: Now,
+        sleepers: Vec<(i64, oneshot::Sender<()>)>,
+    }
+
+    impl TestClock {
+        pub(crate) fn at(wall: i64) -> Self {
+            let now = Now {
+                wall,
+                boot: 1_000_000,
+            };
+            Self(Arc::new(Mutex::new(Inner {
+                now,
+                sleepers: Vec::new(),
+            })))
+        }
+
+        /// Time passes on both clocks; whoever sleeps until then wakes.
+        pub(crate) fn advance(&self, milliseconds: i64) {
+            self.jump(milliseconds, milliseconds);
+        }
+
+        /// Moves the clocks apart: a wall clock that is set, or a suspend
+        /// (which moves both, but wakes nobody before the machine does).
+        pub(crate) fn jump(&self, wall: i64, boot: i64) {
+            let mut inner = self.0.lock().unwrap();
+            inner.now.wall += wall;
+            inner.now.boot += boot;
+            let boot = inner.now.boot;
+            for (_, wake) in inner.sleepers.extract_if(.., |(until, _)| *until <= boot) {
+                let _ = wake.send(());
+            }
+        }
+
+        /// How long from now the earliest sleeper sleeps.
+        pub(crate) fn next_wake(&self) -> Option<i64> {
+            let mut inner = self.0.lock().unwrap();
+            inner.sleepers.retain(|(_, wake)| !wake.is_closed());
+            let boot = inner.now.boot;
+            inner.sleepers.iter().map(|(until, _)| until - boot).min()
+        }
+    }
+
+    impl Clock for TestClock {
+        fn now(&self) -> Now {
+            self.0.lock().unwrap().now
+        }
+
+        fn sleep(&self, duration: Duration) -> Sleep {
+            let (wake, woken) = oneshot::channel();
+            let mut inner = self.0.lock().unwrap();
+            let until =
+                inner.now.boot + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
+            if duration.is_zero() {
+                let _ = wake.send(());
+            } else {
+                inner.sleepers.push((until, wake));
+            }
+            Box::pin(async move {
+                let _ = woken.await;
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_827_696_789), "2000-02-29T12:34:56Z");
+        assert_eq!(rfc3339(i64::MAX), "9223372036854775807 ms after 1970");
+        assert_eq!(rfc3339(-1_000), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn the_system_clock_tells_this_century() {
+        let now = SystemClock.now();
+        assert!(now.wall > 1_700_000_000_000, "{now:?}");
+        assert!(now.boot > 0, "{now:?}");
+    }
+}

@@ -1,0 +1,326 @@
+//! The token exchange of RFC 8693, as OpenAI's token endpoint takes it.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use crate::config::{ExchangeSettings, HttpSettings, Settings};
+use crate::error::{Error, ErrorKind, FailureClass};
+use crate::http::{self, BodyError, read_bounded};
+use crate::jwt::Jwt;
+use crate::secret::{Secret, printable};
+use crate::snapshot::Token;
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const TOKEN_TYPE_JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const TOKEN_TYPE_ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Longer advice than this from a server is a mistake, or an attack.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// What a successful exchange says (RFC 8693 §2.2.1).
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) access_token: Secret,
+    /// Milliseconds from the moment the request was sent; absent if the server did not say.
+    pub(crate) expires_in: Option<i64>,
+    pub(crate) scope: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    grant_type: &'a str,
+    subject_token_type: &'a str,
+    subject_token: &'a str,
+    identity_provider_id: &'a str,
+    service_account_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+}
+
+pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
+
+/// A place where subject tokens are exchanged.
+pub(crate) trait TokenEndpoint: Send + Sync {
+    fn exchange<'a>(&'a self, subject_token: &'a Token) -> Exchange<'a>;
+}
+
+/// The token endpoint of the settings, over HTTPS.
+pub(crate) struct HttpTokenEndpoint {
+    settings: Result<ExchangeSettings, Error>,
+    http: HttpSettings,
+    timeout: Duration,
+    /// Made on first need: reading the CA store is work that a program which
+    /// only uses SVIDs never has to do.
+    client: OnceCell<Client>,
+}
+
+impl HttpTokenEndpoint {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.exchange.clone(),
+            http: settings.http.clone(),
+            timeout: settings.request_timeout,
+            client: OnceCell::new(),
+        }
+    }
+
+    async fn client(&self) -> Result<&Client, Error> {
+        self.client
+            .get_or_try_init(|| async {
+                let (http, timeout) = (self.http.clone(), self.timeout);
+                // Files are read: not on the runtime's thread.
+                tokio::task::spawn_blocking(move || http::client(&http, timeout))
+                    .await
+                    .unwrap_or_else(|error| Err(Error::internal(format!("HTTP client: {error}"))))
+            })
+            .await
+    }
+
+    async fn exchange(&self, subject_token: &Token) -> Result<Answer, Error> {
+        let settings = self.settings.as_ref().map_err(Clone::clone)?;
+        let client = self.client().await?;
+        let request = Request {
+            grant_type: GRANT_TYPE,
+            subject_token_type: TOKEN_TYPE_JWT,
+            subject_token: subject_token.expose_secret(),
+            identity_provider_id: &settings.identity_provider_id,
+            service_account_id: &settings.service_account_id,
+            client_id: settings.client_id.as_deref(),
+        };
+        let body = serde_json::to_vec(&request)
+            .map_err(|error| Error::internal(format!("writing the request: {error}")))?;
+        let host = settings.token_endpoint.as_str();
+        let response = client
+            .post(settings.token_endpoint.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| unavailable(host, &error))?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = match read_bounded(response).await {
+            Ok(body) => body,
+            Err(BodyError::Broken(error)) => return Err(unavailable(host, &error)),
+            Err(BodyError::TooLarge) => {
+                return Err(malformed(host, status, "its answer is larger than 64 KiB"));
+            }
+        };
+        if status == StatusCode::OK {
+            success(host, &body)
+        } else {
+            Err(failure(host, status, &headers, &body, subject_token))
+        }
+    }
+}
+
+impl TokenEndpoint for HttpTokenEndpoint {
+    fn exchange<'a>(&'a self, subject_token: &'a Token) -> Exchange<'a> {
+        Box::pin(self.exchange(subject_token))
+    }
+}
+
+fn success(host: &str, body: &[u8]) -> Result<Answer, Error> {
+    #[derive(Deserialize)]
+    struct Body {
+        access_token: Option<Zeroizing<String>>,
+        token_type: Option<String>,
+        issued_token_type: Option<String>,
+        expires_in: Option<Value>,
+        scope: Option<String>,
+    }
+    let bad = |problem: &str| malformed(host, StatusCode::OK, problem);
+    let body: Body = serde_json::from_slice(body)
+        .map_err(|_| bad("its answer is not the JSON object of RFC 8693 §2.2.1"))?;
+    let text = body
+        .access_token
+        .ok_or_else(|| bad("its answer has no `access_token`"))?;
+    let access_token = Secret::new(&text)
+        .map_err(|_| bad("its `access_token` is empty or has bytes that no header may carry"))?;
+    if !body
+        .token_type
+        .as_deref()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"))
+    {
+        return Err(bad("its `token_type` is not Bearer"));
+    }
+    if body
+        .issued_token_type
+        .is_some_and(|kind| kind != TOKEN_TYPE_ACCESS_TOKEN)
+    {
+        return Err(bad("its `issued_token_type` is not an access token"));
+    }
+    let expires_in = match body.expires_in {
+        None => None,
+        // A century: past any real life, and far from overflow. The SVID's end
+        // caps it anyway.
+        #[allow(clippy::cast_possible_truncation, reason = "bounded just before")]
+        Some(value) => match value.as_f64() {
+            Some(seconds) if seconds > 0.0 => Some((seconds.min(3.2e9) * 1_000.0) as i64),
+            _ => return Err(bad("its `expires_in` is not a number of seconds above 0")),
+        },
+    };
+    Ok(Answer {
+        access_token,
+        expires_in,
+        scope: body.scope,
+    })
+}
+
+fn failure(
+    host: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    subject_token: &Token,
+) -> Error {
+    /// RFC 6749 §5.2.
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Body {
+        error: Option<Value>,
+        error_description: Option<Value>,
+    }
+    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    let clean = |value: Option<Value>| {
+        let text = value.as_ref().and_then(Value::as_str).map(str::to_owned)?;
+        let text = printable(&text, &[subject_token.expose_secret()]);
+        (!text.is_empty()).then_some(text)
+    };
+    let code = clean(body.error);
+    let description = clean(body.error_description);
+    let class = classify(code.as_deref(), status);
+    let kind = match class {
+        FailureClass::Permanent => ErrorKind::ExchangeRejected,
+        _ => ErrorKind::ExchangeUnavailable,
+    };
+    let retry_after = headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| parse_retry_after(value, SystemTime::now()))
+        .filter(|_| class == FailureClass::Transient);
+    let said = match (&code, &description) {
+        (Some(code), Some(description)) => format!("{code}: {description}"),
+        (Some(code), None) => code.clone(),
+        (None, Some(description)) => description.clone(),
+        (None, None) => "no reason given".to_owned(),
+    };
+    let advice = advice(code.as_deref(), status, subject_token.jwt.as_ref());
+    Error::new(
+        kind,
+        class,
+        format!("{host} answered HTTP {} ({said}){advice}", status.as_u16()),
+    )
+    .with_http_status(status.as_u16())
+    .with_oauth_code(code)
+    .with_retry_after(retry_after)
+}
+
+/// The OAuth code decides before the status: a `temporarily_unavailable` on a
+/// 400 heals, an `invalid_client` on a 500 does not.
+fn classify(code: Option<&str>, status: StatusCode) -> FailureClass {
+    match code {
+        Some("temporarily_unavailable" | "server_error" | "slow_down") => FailureClass::Transient,
+        Some(
+            "invalid_request"
+            | "invalid_client"
+            | "invalid_grant"
+            | "invalid_subject_token"
+            | "invalid_target"
+            | "invalid_scope"
+            | "unauthorized_client"
+            | "unsupported_grant_type"
+            | "access_denied",
+        ) => FailureClass::Permanent,
+        _ if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) => {
+            FailureClass::Transient
+        }
+        _ => FailureClass::Permanent,
+    }
+}
+
+/// What to compare, from the token itself: OpenAI answers most configuration
+/// mistakes with a 500 that names no cause.
+fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
+    if status.is_redirection() {
+        return "; redirects are not followed, since they would carry the SVID to another server: \
+                set token_endpoint to the final address"
+            .to_owned();
+    }
+    let worth_comparing = status.is_server_error() && status.as_u16() == 500
+        || matches!(
+            code,
+            Some(
+                "invalid_grant" | "invalid_subject_token" | "access_denied" | "unauthorized_client"
+            )
+        );
+    let Some(jwt) = jwt.filter(|_| worth_comparing) else {
+        return String::new();
+    };
+    let shown = |value: &Option<String>| printable(value.as_deref().unwrap_or("absent"), &[]);
+    format!(
+        "; if it persists, compare the SVID with the Workload Identity Provider: iss {}, aud {}, \
+         sub {}, kid {}: the issuer and the audience must match exactly, the key must be in the \
+         issuer's JWKS, and an enabled mapping must match sub",
+        shown(&jwt.iss),
+        printable(&jwt.aud.join(" "), &[]),
+        shown(&jwt.sub),
+        shown(&jwt.kid),
+    )
+}
+
+/// RFC 9110 §10.2.3: seconds, or a date.
+fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let delay = match value.trim().parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value.trim())
+            .ok()?
+            .duration_since(now)
+            .unwrap_or_default(),
+    };
+    Some(delay.min(MAX_RETRY_AFTER))
+}
+
+fn malformed(host: &str, status: StatusCode, problem: &str) -> Error {
+    Error::new(
+        ErrorKind::ExchangeUnavailable,
+        FailureClass::Transient,
+        format!("{host}: {problem}; is a proxy or a login page in between?"),
+    )
+    .with_http_status(status.as_u16())
+}
+
+fn unavailable(host: &str, error: &reqwest::Error) -> Error {
+    let mut words = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = error.to_string();
+        cause = error.source();
+    }
+    let words = printable(&words, &[]);
+    let problem = if error.is_timeout() {
+        "no whole answer before the deadline (request_timeout_seconds)".to_owned()
+    } else if words.contains("certificate") || words.contains("UnknownIssuer") {
+        format!(
+            "TLS: {words}; behind a proxy that re-signs, set ca_file or SSL_CERT_FILE to its CA"
+        )
+    } else if error.is_connect() {
+        format!("cannot connect: {words}; is the address right, and is HTTPS_PROXY needed?")
+    } else {
+        format!("the request failed: {words}")
+    };
+    Error::new(
+        ErrorKind::ExchangeUnavailable,
+        FailureClass::Transient,
+        format!("{host}: {problem}"),
+    )
+}

@@ -1,0 +1,133 @@
+//! The only builder of HTTP clients and the only reader of their answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, NoProxy, Proxy, Response};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::load_certs_from_paths;
+use zeroize::Zeroizing;
+
+use crate::config::HttpSettings;
+use crate::error::Error;
+
+/// Answers of a token endpoint are a few KiB; what is larger is something else.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A client that follows no redirect (a 307 would carry the subject token to
+/// another origin), asks for no compression, and trusts and connects as the
+/// settings say. `timeout` bounds each request as a whole, its body included.
+pub(crate) fn client(settings: &HttpSettings, timeout: Duration) -> Result<Client, Error> {
+    // An explicit provider: with two compiled into one program the default
+    // panics, and installing a process-wide one is not a library's business.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::internal(format!("TLS set-up: {error}")))?
+        .with_root_certificates(roots(settings)?)
+        .with_no_client_auth();
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .timeout(timeout)
+        // Calls are minutes apart: a kept connection saves nothing then, and a
+        // stale one costs a failure.
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("svidex/", env!("CARGO_PKG_VERSION")))
+        .no_proxy();
+    if let Some(url) = &settings.proxy {
+        let proxy = Proxy::https(url.clone())
+            .map_err(|_| Error::invalid_config("HTTPS_PROXY is not a proxy URL"))?
+            .no_proxy(settings.no_proxy.as_deref().and_then(NoProxy::from_string));
+        builder = builder.proxy(proxy);
+    }
+    builder
+        .build()
+        .map_err(|error| Error::internal(format!("HTTP client: {error}")))
+}
+
+/// Whom to trust: an explicit file, else the variables, else the system, else
+/// Mozilla's list (slim container images ship no roots at all).
+fn roots(settings: &HttpSettings) -> Result<RootCertStore, Error> {
+    let file = |path: &PathBuf, name: &str| load(Some(path), None, name);
+    if let Some(path) = &settings.ca_file {
+        return file(path, "ca_file");
+    }
+    match (&settings.env_cert_file, &settings.env_cert_dir) {
+        (None, None) => {}
+        (Some(path), None) => return file(path, "SSL_CERT_FILE"),
+        (None, Some(dir)) => return load(None, Some(dir), "SSL_CERT_DIR"),
+        (Some(path), Some(dir)) => {
+            return load(Some(path), Some(dir), "SSL_CERT_FILE with SSL_CERT_DIR");
+        }
+    }
+    // One bundle file is the whole store where there is one; the directory
+    // beside it holds the same certificates again, one by one.
+    let dir = settings
+        .system_cert_dir
+        .as_deref()
+        .filter(|_| settings.system_cert_file.is_none());
+    let system = load(
+        settings.system_cert_file.as_deref(),
+        dir,
+        "the system's CA store",
+    );
+    Ok(system.unwrap_or_else(|_| RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }))
+}
+
+fn load(file: Option<&Path>, dir: Option<&Path>, name: &str) -> Result<RootCertStore, Error> {
+    let found = load_certs_from_paths(file, dir);
+    store(found.certs, || {
+        let place = file.or(dir).unwrap_or(Path::new("")).display();
+        let why = found
+            .errors
+            .first()
+            .map(|error| format!(" ({error})"))
+            .unwrap_or_default();
+        Error::invalid_config(format!(
+            "{name} holds no usable CA certificate: {place}{why}; it must be PEM with at least one \
+             certificate"
+        ))
+    })
+}
+
+fn store(
+    certificates: Vec<CertificateDer<'static>>,
+    empty: impl FnOnce() -> Error,
+) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        Err(empty())
+    } else {
+        Ok(roots)
+    }
+}
+
+/// Why a body could not be read.
+pub(crate) enum BodyError {
+    TooLarge,
+    Broken(reqwest::Error),
+}
+
+/// Reads at most 64 KiB. The request's deadline covers the body too.
+pub(crate) async fn read_bounded(mut response: Response) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > MAX_BODY_BYTES as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    // Sized once: a growing buffer would leave unwiped copies of a token behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY_BYTES));
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

@@ -1,0 +1,188 @@
+//! Compact JWTs (RFC 7519), decoded and looked at, never verified: the relying
+//! party verifies. What is checked here is what can be told to the user before
+//! an endpoint answers with nothing but "500".
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Larger than any JWT-SVID; a file or an answer of this size is something else.
+pub(crate) const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// The algorithms that a JWT-SVID may use (JWT-SVID §2.1).
+const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
+];
+
+/// Why a text is not a JWT.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    /// Nothing, or nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// More than 64 KiB.
+    #[error("it is larger than 64 KiB")]
+    TooLarge,
+    /// Not `header.claims.signature`.
+    #[error("it has {0} part(s) separated by dots instead of three (header.claims.signature)")]
+    NotThreeParts(usize),
+    /// A part is not base64url without padding (RFC 7515 §2).
+    #[error("its {0} is not base64url without padding")]
+    NotBase64Url(&'static str),
+    /// A part is not a JSON object.
+    #[error("its {0} is not a JSON object")]
+    NotJson(&'static str),
+    /// A member has a type that RFC 7519 does not allow there.
+    #[error("its `{0}` has the wrong JSON type")]
+    WrongType(&'static str),
+    /// The signature is shorter than its algorithm makes it: a token that was
+    /// cut off, as a reader sees while a file is rewritten in place.
+    #[error("its signature is incomplete")]
+    IncompleteSignature,
+}
+
+/// The header and claims of a compact JWT. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Jwt {
+    /// `alg` (RFC 7515 §4.1.1).
+    pub alg: Option<String>,
+    /// `kid` (RFC 7515 §4.1.4).
+    pub kid: Option<String>,
+    /// `typ` (RFC 7515 §4.1.9).
+    pub typ: Option<String>,
+    /// `iss`: the issuer, for SPIRE the server's `jwt_issuer`.
+    pub iss: Option<String>,
+    /// `sub`: for a JWT-SVID the SPIFFE ID.
+    pub sub: Option<String>,
+    /// `aud`: one string or an array of them.
+    pub aud: Vec<String>,
+    /// `exp`, in milliseconds since the Unix epoch.
+    pub exp: Option<i64>,
+    /// `iat`, in milliseconds since the Unix epoch.
+    pub iat: Option<i64>,
+    /// `nbf`, in milliseconds since the Unix epoch.
+    pub nbf: Option<i64>,
+}
+
+impl Jwt {
+    /// Decodes without verifying the signature.
+    ///
+    /// # Errors
+    /// [`JwtError`] says which part is wrong, without quoting it.
+    pub fn decode(token: &str) -> Result<Self, JwtError> {
+        if token.trim().is_empty() {
+            return Err(JwtError::Empty);
+        }
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(JwtError::TooLarge);
+        }
+        let parts = token.split('.').count();
+        let mut split = token.split('.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (split.next(), split.next(), split.next(), split.next())
+        else {
+            return Err(JwtError::NotThreeParts(parts));
+        };
+        let header = object(header, "header")?;
+        let claims = object(claims, "claims")?;
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| JwtError::NotBase64Url("signature"))?;
+        let alg = string(&header, "alg")?;
+        if !is_whole_signature(alg.as_deref(), signature.len()) {
+            return Err(JwtError::IncompleteSignature);
+        }
+        Ok(Self {
+            alg,
+            kid: string(&header, "kid")?,
+            typ: string(&header, "typ")?,
+            iss: string(&claims, "iss")?,
+            sub: string(&claims, "sub")?,
+            aud: audience(&claims)?,
+            exp: numeric_date(&claims, "exp")?,
+            iat: numeric_date(&claims, "iat")?,
+            nbf: numeric_date(&claims, "nbf")?,
+        })
+    }
+
+    /// Whether `alg` is one that JWT-SVID §2.1 allows.
+    #[must_use]
+    pub fn has_supported_alg(&self) -> bool {
+        self.alg
+            .as_deref()
+            .is_some_and(|alg| ALGORITHMS.contains(&alg))
+    }
+
+    /// Whether `typ` is absent, or one that JWT-SVID §2.3 allows.
+    #[must_use]
+    pub fn has_supported_typ(&self) -> bool {
+        self.typ
+            .as_deref()
+            .is_none_or(|typ| typ == "JWT" || typ == "JOSE")
+    }
+}
+
+/// RFC 7518 §3.3–3.5: an RSA signature is as long as the key's modulus, an ECDSA
+/// one is two numbers of the curve's size.
+fn is_whole_signature(alg: Option<&str>, bytes: usize) -> bool {
+    match alg {
+        Some("ES256") => bytes == 64,
+        Some("ES384") => bytes == 96,
+        Some("ES512") => bytes == 132,
+        Some(alg) if alg.starts_with("RS") || alg.starts_with("PS") => {
+            bytes >= 256 && bytes.is_multiple_of(64)
+        }
+        _ => bytes > 0,
+    }
+}
+
+fn object(part: &str, name: &'static str) -> Result<Map<String, Value>, JwtError> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| JwtError::NotBase64Url(name))?;
+    serde_json::from_slice(&bytes).map_err(|_| JwtError::NotJson(name))
+}
+
+fn string(object: &Map<String, Value>, name: &'static str) -> Result<Option<String>, JwtError> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(JwtError::WrongType(name)),
+    }
+}
+
+/// RFC 7519 §4.1.3: an array of strings, or one string.
+fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, JwtError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        Many(Vec<String>),
+    }
+    match claims.get("aud") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(value) => match Audience::deserialize(value) {
+            Ok(Audience::One(audience)) => Ok(vec![audience]),
+            Ok(Audience::Many(audiences)) => Ok(audiences),
+            Err(_) => Err(JwtError::WrongType("aud")),
+        },
+    }
+}
+
+/// RFC 7519 §2, NumericDate: seconds, and fractions are allowed.
+fn numeric_date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, JwtError> {
+    // Year 9999: beyond it a date is a mistake, and arithmetic stays far from overflow.
+    const LAST_SECOND: f64 = 253_402_300_799.0;
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => match number.as_f64() {
+            #[allow(clippy::cast_possible_truncation, reason = "bounded by the guard")]
+            Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) => {
+                Ok(Some((seconds * 1_000.0) as i64))
+            }
+            _ => Err(JwtError::WrongType(name)),
+        },
+        Some(_) => Err(JwtError::WrongType(name)),
+    }
+}

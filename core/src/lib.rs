@@ -1,0 +1,44 @@
+//! **svidex**: the credential provider for workloads that hold a SPIFFE
+//! identity and call the OpenAI API.
+//!
+//! A [`Provider`] fetches JWT-SVIDs from the SPIFFE Workload API or from a
+//! file, exchanges them for OpenAI access tokens (RFC 8693), and keeps both
+//! fresh in the background. The C library and the Python, Node and Go packages
+//! are thin layers over this crate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), svidex::Error> {
+//! let provider = svidex::Provider::from_env(svidex::Config::default())?;
+//! let access_token = provider.access_token().await?;
+//! println!("Authorization: Bearer {}", access_token.expose_secret());
+//! # Ok(())
+//! # }
+//! ```
+
+// Each module imports only from those above it.
+mod clock;
+mod config;
+mod error;
+mod exchange;
+mod http;
+mod jwt;
+mod mailbox;
+mod policy;
+mod provider;
+mod runtime;
+mod secret;
+mod snapshot;
+mod source;
+mod status;
+mod worker;
+
+pub use config::Config;
+pub use error::{Error, ErrorKind};
+pub use jwt::{Jwt, JwtError};
+pub use provider::{Operation, Provider, Waiter, WorkloadIdentity};
+pub use runtime::on_runtime_thread;
+pub use snapshot::{Token, TokenKind};
+pub use status::{LastError, Status, TokenStatus};
+
+/// The version of this library.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,535 @@
+//! The refresh policy: when to fetch, when to exchange, when to wait, when to
+//! let go. Pure: no clock, no I/O, no randomness of its own, so that every rule
+//! can be written down as a vector (`tests/vectors/policy.json`).
+//!
+//! All durations are milliseconds. Tokens are judged by both clocks; attempts
+//! are scheduled by the boot-time clock alone, which nobody sets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Now;
+use crate::error::FailureClass;
+
+/// A token's last stretch, kept free for the request that will carry it.
+const MAX_MARGIN: i64 = 10_000;
+/// Two ends closer than this are one end: the server rounds to seconds.
+const SAME_END: i64 = 2_000;
+/// The longest time without a look at both clocks.
+const MAX_SLEEP: i64 = 60_000;
+/// What `expires_in` counts as if the server leaves it out.
+const DEFAULT_ACCESS_LIFE: i64 = 3_600_000;
+/// Between two exchanges that `invalidate` forces.
+const FORCED_EXCHANGE_INTERVAL: i64 = 30_000;
+/// A denial this long after the first of its run means that the identity is gone.
+const DENIAL_GRACE: i64 = 30_000;
+/// Nobody has asked for this long: an abandoned provider stops knocking.
+const DEMAND_WINDOW: i64 = 600_000;
+/// After a success: no answer, however odd, makes two attempts run into each other.
+const MIN_INTERVAL: i64 = 100;
+
+/// What the policy needs to know of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rules {
+    pub(crate) refresh_buffer_ms: i64,
+}
+
+/// A token, as the policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// When its life began: an SVID's on receipt, an access token's when the
+    /// request for it was sent.
+    pub(crate) received: Now,
+    pub(crate) life_ms: i64,
+    /// Renewal is due once no more than this is left.
+    pub(crate) refresh_at_ms: i64,
+    /// `exp` of the SVID: this one, or the one behind the access token.
+    pub(crate) subject_exp_ms: i64,
+    /// An access token that ends with its SVID: the same SVID cannot renew it.
+    #[serde(default)]
+    pub(crate) capped: bool,
+}
+
+impl Held {
+    /// What is left by the clock that says less.
+    pub(crate) fn left(&self, now: Now) -> i64 {
+        let by_wall = now.wall - self.received.wall;
+        let by_boot = now.boot - self.received.boot;
+        self.life_ms - by_wall.max(by_boot)
+    }
+
+    /// Whether it may be handed out.
+    pub(crate) fn is_usable(&self, now: Now) -> bool {
+        self.left(now) >= margin(self.life_ms).max(1)
+    }
+
+    pub(crate) fn is_due(&self, now: Now) -> bool {
+        self.left(now) <= self.refresh_at_ms
+    }
+}
+
+fn margin(life: i64) -> i64 {
+    (life / 10).min(MAX_MARGIN)
+}
+
+/// Min(buffer, life/2) before the end, ±10 % so that a fleet does not march in
+/// step; and early enough that a retry fits in before the margin begins.
+fn refresh_at(life: i64, buffer: i64, random: f64) -> i64 {
+    scale(
+        buffer.min(life / 2).max(2 * margin(life)),
+        0.9 + 0.2 * random,
+    )
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "milliseconds"
+)]
+fn scale(duration: i64, factor: f64) -> i64 {
+    (duration as f64 * factor) as i64
+}
+
+/// One of the two tokens and the attempts to get it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Leg {
+    pub(crate) held: Option<Held>,
+    /// The held token has been read since it came.
+    pub(crate) read: bool,
+    /// When (boot time) somebody last went without.
+    pub(crate) asked_at_ms: Option<i64>,
+    pub(crate) in_flight: bool,
+    /// Failures in a row, all of `class`.
+    pub(crate) failures: u32,
+    pub(crate) class: Option<FailureClass>,
+    /// No attempt before this boot time.
+    pub(crate) not_before_ms: i64,
+}
+
+impl Leg {
+    fn usable(&self, now: Now) -> Option<&Held> {
+        self.held.as_ref().filter(|held| held.is_usable(now))
+    }
+
+    fn is_wanted(&self, now: Now) -> bool {
+        match self.usable(now) {
+            Some(held) => self.read && held.is_due(now),
+            None => self.asked_at_ms.is_some() || self.read,
+        }
+    }
+
+    fn may_start(&self, now: Now) -> bool {
+        !self.in_flight && now.boot >= self.not_before_ms
+    }
+
+    fn succeed(&mut self, now: Now, interval: i64) {
+        self.in_flight = false;
+        self.failures = 0;
+        self.class = None;
+        self.asked_at_ms = None;
+        self.not_before_ms = now.boot + interval;
+    }
+
+    fn fail(&mut self, now: Now, class: FailureClass, retry_after: Option<i64>, random: f64) {
+        self.in_flight = false;
+        if self.class != Some(class) {
+            self.class = Some(class);
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let (first, longest) = match class {
+            FailureClass::Local | FailureClass::Stale => (100, 1_000),
+            FailureClass::Transient => (500, 60_000),
+            FailureClass::Denied => (500, 5_000),
+            FailureClass::Permanent => (30_000, 30_000),
+        };
+        let base = i64::min(first << (self.failures - 1).min(20), longest);
+        let mut delay = match class {
+            // Somebody has to change something: no sooner, but not in step either.
+            FailureClass::Permanent => scale(base, 1.0 + 0.1 * random),
+            _ => scale(base, 0.5 + 0.5 * random),
+        };
+        if let Some(retry_after) = retry_after {
+            delay = delay.max(scale(retry_after, 1.0 + 0.1 * random));
+        }
+        if class != FailureClass::Permanent
+            && let Some(held) = self.usable(now)
+        {
+            delay = delay.min((held.left(now) / 2).max(1_000));
+        }
+        self.not_before_ms = now.boot + delay;
+    }
+
+    /// How many failures in a row a caller is asked to wait through.
+    fn patience(&self) -> Option<u32> {
+        match self.class? {
+            FailureClass::Permanent => Some(1),
+            FailureClass::Transient | FailureClass::Stale => Some(3),
+            FailureClass::Local | FailureClass::Denied => None,
+        }
+    }
+}
+
+/// Whether the SVID was refused, and what was done about it: it is fetched once
+/// more, and exchanged at once if it is another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Rejection {
+    #[default]
+    None,
+    Refetching,
+    Retried,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) rules: Rules,
+    #[serde(default)]
+    pub(crate) subject: Leg,
+    #[serde(default)]
+    pub(crate) access: Leg,
+    #[serde(default)]
+    pub(crate) rejection: Rejection,
+    /// An SVID has been fetched before: a denial is then no matter of start-up.
+    #[serde(default)]
+    pub(crate) was_admitted: bool,
+    /// When (boot time) the current run of denials began.
+    #[serde(default)]
+    pub(crate) denied_since_ms: Option<i64>,
+    /// When (boot time) `invalidate` last forced an exchange.
+    #[serde(default)]
+    pub(crate) forced_at_ms: Option<i64>,
+}
+
+/// What callers did since the last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Demand {
+    /// Somebody went without, or waits.
+    pub(crate) subject_asked: bool,
+    pub(crate) access_asked: bool,
+    /// Somebody read the held token.
+    pub(crate) subject_read: bool,
+    pub(crate) access_read: bool,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Fetched {
+        received: Now,
+        life_ms: i64,
+        exp_ms: i64,
+        /// The same SVID as the held one: agents repeat it until half its life.
+        same: bool,
+    },
+    FetchFailed {
+        class: FailureClass,
+    },
+    Exchanged {
+        /// When the request was sent.
+        sent: Now,
+        expires_in_ms: Option<i64>,
+        /// The SVID that was sent.
+        subject: Held,
+    },
+    ExchangeFailed {
+        class: FailureClass,
+        #[serde(default)]
+        retry_after_ms: Option<i64>,
+        /// The SVID itself was refused.
+        #[serde(default)]
+        subject_rejected: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    FetchSubject,
+    Exchange,
+    /// Look again after this long, or when somebody asks.
+    SleepMs(i64),
+    /// Nothing to do until somebody asks.
+    Idle,
+}
+
+/// What a caller without a usable token does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    Wait,
+    /// It gets the last error of the fetches at once.
+    RefuseAsFetch,
+    /// It gets the last error of the exchanges at once.
+    RefuseAsExchange,
+}
+
+impl State {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            subject: Leg::default(),
+            access: Leg::default(),
+            rejection: Rejection::None,
+            was_admitted: false,
+            denied_since_ms: None,
+            forced_at_ms: None,
+        }
+    }
+
+    /// Takes note of what callers did, and forgets what time has taken.
+    pub(crate) fn note(&mut self, demand: Demand, now: Now) {
+        for (leg, asked, read) in [
+            (&mut self.subject, demand.subject_asked, demand.subject_read),
+            (&mut self.access, demand.access_asked, demand.access_read),
+        ] {
+            leg.read |= read && leg.held.is_some();
+            if asked {
+                leg.asked_at_ms = Some(now.boot);
+            }
+            if leg.held.is_some_and(|held| held.left(now) <= 0) {
+                leg.held = None;
+                // It was in use to its end: whoever used it will be back.
+                if std::mem::take(&mut leg.read) {
+                    leg.asked_at_ms = Some(now.boot);
+                }
+            }
+            let abandoned = leg
+                .asked_at_ms
+                .is_some_and(|at| now.boot - at > DEMAND_WINDOW);
+            if abandoned && leg.held.is_none() && !leg.in_flight {
+                leg.asked_at_ms = None;
+                leg.failures = 0;
+                leg.class = None;
+            }
+        }
+    }
+
+    /// A token was taken away by `invalidate`.
+    pub(crate) fn invalidated_subject(&mut self) {
+        self.subject.held = None;
+        self.subject.read = false;
+    }
+
+    /// A token was taken away by `invalidate`.
+    pub(crate) fn invalidated_access(&mut self, now: Now) {
+        self.access.held = None;
+        self.access.read = false;
+        match self.forced_at_ms {
+            Some(at) if now.boot - at < FORCED_EXCHANGE_INTERVAL => {
+                let next = at + FORCED_EXCHANGE_INTERVAL;
+                self.access.not_before_ms = self.access.not_before_ms.max(next);
+            }
+            _ => self.forced_at_ms = Some(now.boot),
+        }
+    }
+
+    /// Whether an exchange would yield a token that ends later than the held one.
+    fn gains(&self, now: Now) -> bool {
+        match (self.subject.usable(now), &self.access.held) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(subject), Some(access)) => {
+                !access.capped || subject.subject_exp_ms > access.subject_exp_ms
+            }
+        }
+    }
+
+    /// The SVID is on its way out: better to have the next one first.
+    fn subject_is_due(&self, now: Now) -> bool {
+        self.subject.usable(now).is_none_or(|held| held.is_due(now))
+    }
+
+    /// What to do now. Starting it is reported with [`State::started`].
+    pub(crate) fn next(&self, now: Now) -> Step {
+        let access_wanted = self.access.is_wanted(now);
+        let can_exchange = access_wanted && self.gains(now);
+        let subject_wanted = self.subject.is_wanted(now)
+            || self.rejection == Rejection::Refetching
+            || (access_wanted && (!can_exchange || self.subject_is_due(now)));
+
+        // In the background there is time to renew the SVID first, so that one
+        // exchange serves for as long as possible. A waiting caller, or a
+        // source in trouble, is reason enough to take what is there.
+        let fetch_first = self.access.usable(now).is_some()
+            && self.subject_is_due(now)
+            && self.subject.failures == 0
+            && (self.subject.in_flight || self.subject.may_start(now));
+        if can_exchange && self.access.may_start(now) && !fetch_first {
+            return Step::Exchange;
+        }
+        if subject_wanted && self.subject.may_start(now) {
+            return Step::FetchSubject;
+        }
+
+        let mut until = [None; 4];
+        if subject_wanted && !self.subject.in_flight {
+            until[0] = Some(self.subject.not_before_ms - now.boot);
+        }
+        if can_exchange && !self.access.in_flight {
+            until[1] = Some(self.access.not_before_ms - now.boot);
+        }
+        for (leg, until) in [&self.subject, &self.access]
+            .into_iter()
+            .zip(&mut until[2..])
+        {
+            *until = leg.held.map(|held| {
+                let left = held.left(now);
+                // The next change: it becomes due, stops being usable, ends.
+                [held.refresh_at_ms, margin(held.life_ms).max(1) - 1, 0]
+                    .into_iter()
+                    .map(|at| left - at)
+                    .find(|wait| *wait > 0)
+                    .unwrap_or(MAX_SLEEP)
+            });
+        }
+        match until.into_iter().flatten().filter(|wait| *wait > 0).min() {
+            Some(wait) => Step::SleepMs(wait.min(MAX_SLEEP)),
+            None => Step::Idle,
+        }
+    }
+
+    pub(crate) fn started(&mut self, step: Step) {
+        match step {
+            Step::FetchSubject => self.subject.in_flight = true,
+            Step::Exchange => self.access.in_flight = true,
+            Step::SleepMs(_) | Step::Idle => {}
+        }
+    }
+
+    /// Takes in how an attempt ended. `random` is in [0, 1).
+    pub(crate) fn apply(&mut self, now: Now, outcome: &Outcome, random: f64) {
+        match *outcome {
+            Outcome::Fetched {
+                received,
+                life_ms,
+                exp_ms,
+                same,
+            } => {
+                self.fetched(now, received, life_ms, exp_ms, same, random);
+            }
+            Outcome::FetchFailed { class } => self.fetch_failed(now, class, random),
+            Outcome::Exchanged {
+                sent,
+                expires_in_ms,
+                subject,
+            } => {
+                let life = expires_in_ms
+                    .unwrap_or(DEFAULT_ACCESS_LIFE)
+                    .min(subject.left(sent));
+                self.access.succeed(now, MIN_INTERVAL);
+                self.access.read = false;
+                self.access.held = Some(Held {
+                    received: sent,
+                    life_ms: life,
+                    refresh_at_ms: refresh_at(life, self.rules.refresh_buffer_ms, random),
+                    subject_exp_ms: subject.subject_exp_ms,
+                    capped: life + SAME_END >= subject.left(sent),
+                });
+                self.rejection = Rejection::None;
+            }
+            Outcome::ExchangeFailed {
+                class,
+                retry_after_ms,
+                subject_rejected,
+            } => {
+                self.access.fail(now, class, retry_after_ms, random);
+                self.rejection = match self.rejection {
+                    Rejection::None if subject_rejected => {
+                        self.subject.not_before_ms = now.boot;
+                        Rejection::Refetching
+                    }
+                    _ => Rejection::None,
+                };
+            }
+        }
+    }
+
+    fn fetched(&mut self, now: Now, received: Now, life: i64, exp: i64, same: bool, random: f64) {
+        self.was_admitted = true;
+        self.denied_since_ms = None;
+        let kept = self.subject.held.filter(|_| same);
+        if let Some(held) = kept {
+            // Not an error: ask again when half of what is left has gone; soon,
+            // if it is too near its end to be of use to anybody.
+            let wait = match held.is_usable(now) {
+                true => (held.left(now) / 2).max(held.life_ms / 20),
+                false => 1_000,
+            };
+            self.subject.succeed(now, wait.max(MIN_INTERVAL));
+        } else {
+            self.subject.succeed(now, MIN_INTERVAL);
+            self.subject.read = false;
+            self.subject.held = Some(Held {
+                received,
+                life_ms: life,
+                refresh_at_ms: refresh_at(life, self.rules.refresh_buffer_ms, random),
+                subject_exp_ms: exp,
+                capped: false,
+            });
+        }
+        if self.rejection == Rejection::Refetching {
+            self.rejection = if kept.is_some() {
+                Rejection::None
+            } else {
+                self.access.not_before_ms = now.boot;
+                Rejection::Retried
+            };
+        }
+    }
+
+    fn fetch_failed(&mut self, now: Now, class: FailureClass, random: f64) {
+        self.subject.fail(now, class, None, random);
+        if self.rejection == Rejection::Refetching {
+            self.rejection = Rejection::None;
+        }
+        if class == FailureClass::Denied {
+            let since = *self.denied_since_ms.get_or_insert(now.boot);
+            if now.boot - since >= DENIAL_GRACE {
+                for leg in [&mut self.subject, &mut self.access] {
+                    if leg.held.take().is_some() && std::mem::take(&mut leg.read) {
+                        leg.asked_at_ms = Some(now.boot);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a caller does that needs an SVID and finds none usable.
+    pub(crate) fn subject_verdict(&self, now: Now) -> Verdict {
+        let leg = &self.subject;
+        let out_of_patience = leg
+            .patience()
+            .is_some_and(|patience| leg.failures >= patience);
+        // At start-up a registration may be on its way; later it has been taken away.
+        let identity_is_gone = leg.class == Some(FailureClass::Denied)
+            && self.was_admitted
+            && self
+                .denied_since_ms
+                .is_some_and(|since| now.boot - since >= DENIAL_GRACE);
+        if out_of_patience || identity_is_gone {
+            Verdict::RefuseAsFetch
+        } else {
+            Verdict::Wait
+        }
+    }
+
+    /// What a caller does that needs an access token and finds none usable.
+    pub(crate) fn access_verdict(&self, now: Now) -> Verdict {
+        if !self.gains(now) {
+            return self.subject_verdict(now);
+        }
+        let leg = &self.access;
+        let second_try = self.rejection != Rejection::None;
+        let out_of_patience = leg
+            .patience()
+            .is_some_and(|patience| leg.failures >= patience);
+        if out_of_patience && !second_try {
+            Verdict::RefuseAsExchange
+        } else {
+            Verdict::Wait
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Token text in memory.
+
+use std::fmt;
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// Token text that is wiped when the last holder lets go of it.
+///
+/// Only visible ASCII gets in (a token goes into an HTTP header, RFC 9110 §5.5),
+/// so no reader has to check again. A trailing NUL lets C borrow it in place.
+pub(crate) struct Secret(Zeroizing<Box<str>>);
+
+/// The text has a byte that may not appear in a token.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotVisibleAscii;
+
+impl Secret {
+    /// Takes a copy of `text`. The caller wipes its own.
+    pub(crate) fn new(text: &str) -> Result<Self, NotVisibleAscii> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(NotVisibleAscii);
+        }
+        // Sized once: a growing buffer would leave unwiped copies behind.
+        let mut with_nul = String::with_capacity(text.len() + 1);
+        with_nul.push_str(text);
+        with_nul.push('\0');
+        Ok(Self(Zeroizing::new(with_nul.into_boxed_str())))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0[..self.0.len() - 1]
+    }
+
+    /// The text and the NUL behind it.
+    pub(crate) fn expose_with_nul(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Removes token text from words that came from outside (an error description,
+/// say) and makes them fit to print: one line, no control characters, bounded.
+pub(crate) fn printable(words: &str, secrets: &[&str]) -> String {
+    const LIMIT: usize = 300;
+    let mut text = words.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "[redacted]");
+    }
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        if looks_like_a_token(word) {
+            line.push_str("[redacted]");
+        } else {
+            line.extend(word.chars().filter(|c| !c.is_control()));
+        }
+        if line.len() > LIMIT {
+            let end = (0..=LIMIT).rev().find(|&i| line.is_char_boundary(i));
+            line.truncate(end.unwrap_or(0));
+            line.push('…');
+            break;
+        }
+    }
+    text.zeroize();
+    line
+}
+
+/// A JWT begins with `eyJ` (base64url of `{"`); an opaque token is one long run
+/// of the characters of RFC 6750 §2.1 with no separator that words have.
+fn looks_like_a_token(word: &str) -> bool {
+    if word.contains("eyJ") {
+        return true;
+    }
+    let mut run = 0;
+    word.bytes().any(|byte| {
+        let in_token = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'=');
+        run = if in_token { run + 1 } else { 0 };
+        run >= 48
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_visible_ascii_is_a_secret() {
+        assert_eq!(Secret::new("abc.def").unwrap().expose(), "abc.def");
+        for text in ["", "a b", "a\nb", "a\0b", "é", "\u{7f}"] {
+            assert_eq!(Secret::new(text).err(), Some(NotVisibleAscii), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let secret = Secret::new("canary").unwrap();
+        assert_eq!(format!("{secret:?}"), "[redacted]");
+        assert_eq!(secret.expose_with_nul(), "canary\0");
+    }
+
+    #[test]
+    fn printable_removes_tokens_and_bounds_the_length() {
+        let words = printable("bad\r\n token eyJhbGciOi.x.y\u{7} and s3cr3t", &["s3cr3t"]);
+        assert_eq!(words, "bad token [redacted] and [redacted]");
+        let opaque = "a1b2".repeat(20);
+        assert_eq!(printable(&format!("got {opaque}."), &[]), "got [redacted]");
+        assert!(printable(&"word ".repeat(500), &[]).len() < 320);
+    }
+}

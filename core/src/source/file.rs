@@ -1,0 +1,142 @@
+//! A token file that somebody else keeps fresh: SPIRL Bridge, spiffe-helper, a
+//! projected volume, Developer Identity.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::{Checks, Fetch, SubjectToken, SubjectTokenSource};
+use crate::error::{Error, ErrorKind, FailureClass};
+use crate::jwt::MAX_TOKEN_BYTES;
+
+pub(super) struct TokenFile(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    checks: Checks,
+}
+
+impl TokenFile {
+    pub(super) fn new(path: PathBuf, checks: Checks) -> Self {
+        Self(Arc::new(Inner { path, checks }))
+    }
+}
+
+impl SubjectTokenSource for TokenFile {
+    fn fetch(&self) -> Fetch<'_> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            // A read may hang (a dead network file system): never on the runtime's thread.
+            match tokio::task::spawn_blocking(move || inner.read_and_check()).await {
+                Ok(result) => result,
+                Err(error) => Err(Error::internal(format!("reading the token file: {error}"))),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn read_and_check(&self) -> Result<SubjectToken, Error> {
+        let (text, metadata) = self.read()?;
+        let mut token = self.checks.check(text.trim()).map_err(Self::as_stale)?;
+        let mode = metadata.permissions().mode();
+        if mode & 0o044 != 0 {
+            token.warnings.push(format!(
+                "the token file {} is readable by others (mode {:04o}): whoever reads it can get \
+                 access tokens",
+                self.path.display(),
+                mode & 0o7777
+            ));
+        }
+        Ok(token)
+    }
+
+    /// The file is opened by its name each time: a projected volume swaps a
+    /// symlink above it, and an open file would stay the old one for ever.
+    fn read(&self) -> Result<(Zeroizing<String>, Metadata), Error> {
+        // A writer that truncates in place may be at work: what changed while
+        // it was read is read again.
+        const TRIES: usize = 5;
+        for _ in 1..TRIES {
+            let (text, before, after) = self.read_once()?;
+            let stamp = |m: &Metadata| (m.ino(), m.size(), m.mtime(), m.mtime_nsec());
+            if stamp(&before) == stamp(&after) {
+                return Ok((text, after));
+            }
+        }
+        let (text, _, after) = self.read_once()?;
+        Ok((text, after))
+    }
+
+    fn read_once(&self) -> Result<(Zeroizing<String>, Metadata, Metadata), Error> {
+        let mut file = File::options()
+            .read(true)
+            // A FIFO without a writer would block in open(2).
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+            .open(&self.path)
+            .map_err(|error| self.cannot_read(&error))?;
+        let before = file.metadata().map_err(|error| self.cannot_read(&error))?;
+        if !before.is_file() {
+            let what = if before.is_dir() {
+                "is a directory"
+            } else {
+                "is not a regular file"
+            };
+            return Err(self.unavailable(FailureClass::Permanent, what));
+        }
+        // One byte more than allowed tells "too large"; the buffer is sized
+        // once, so that it leaves no unwiped copy behind.
+        let mut bytes = Zeroizing::new(vec![0; MAX_TOKEN_BYTES + 1]);
+        let mut length = 0;
+        loop {
+            match file.read(&mut bytes[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.cannot_read(&error)),
+            }
+        }
+        if length > MAX_TOKEN_BYTES {
+            return Err(self.unavailable(FailureClass::Permanent, "is larger than 64 KiB"));
+        }
+        let after = file.metadata().map_err(|error| self.cannot_read(&error))?;
+        let text = std::str::from_utf8(&bytes[..length])
+            .map_err(|_| self.unavailable(FailureClass::Stale, "is not text"))?;
+        Ok((Zeroizing::new(text.to_owned()), before, after))
+    }
+
+    /// The next look may find a better token there, and a look costs nothing.
+    fn as_stale(error: Error) -> Error {
+        let message = format!(
+            "{}; if no sidecar rewrites the file, make a new token (Developer Identity: run \
+             `spirlctl dev-id fetch jwt-svid` again)",
+            error.message()
+        );
+        Error::new(ErrorKind::InvalidSubjectToken, FailureClass::Stale, message)
+    }
+
+    fn cannot_read(&self, error: &io::Error) -> Error {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "; is the sidecar that writes it running?",
+            io::ErrorKind::PermissionDenied => "; this process may not read it",
+            _ => "",
+        };
+        self.unavailable(
+            FailureClass::Local,
+            &format!("cannot be read: {error}{advice}"),
+        )
+    }
+
+    fn unavailable(&self, class: FailureClass, problem: &str) -> Error {
+        Error::new(
+            ErrorKind::SourceUnavailable,
+            class,
+            format!("the token file {} {problem}", self.path.display()),
+        )
+    }
+}

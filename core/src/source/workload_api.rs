@@ -1,0 +1,221 @@
+//! The SPIFFE Workload API: SPIRE, Defakto, Developer Identity.
+
+use std::error::Error as StdError;
+use std::io;
+
+use spiffe::transport::{Endpoint, GrpcStatusCode, TransportError};
+use spiffe::{JwtSvid, WorkloadApiClient, WorkloadApiError};
+use tokio::sync::Mutex;
+
+use super::{Checks, Fetch, SubjectToken, SubjectTokenSource};
+use crate::error::{Error, ErrorKind, FailureClass};
+use crate::secret::printable;
+
+pub(super) struct WorkloadApi {
+    endpoint: Endpoint,
+    hint: Option<String>,
+    checks: Checks,
+    /// Kept between fetches, dropped after any failure: an agent that was
+    /// replaced, or one that tied the connection to a process that has gone,
+    /// is then met with a new connection.
+    client: Mutex<Option<WorkloadApiClient>>,
+}
+
+impl WorkloadApi {
+    pub(super) fn new(endpoint: Endpoint, hint: Option<String>, checks: Checks) -> Self {
+        Self {
+            endpoint,
+            hint,
+            checks,
+            client: Mutex::new(None),
+        }
+    }
+
+    async fn fetch_and_check(&self) -> Result<SubjectToken, Error> {
+        let mut slot = self.client.lock().await;
+        // Taken out while in use: a fetch that is given up half-way leaves no
+        // client of unknown state behind.
+        let client = match slot.take() {
+            Some(client) => client,
+            None => WorkloadApiClient::connect(self.endpoint.clone())
+                .await
+                .map_err(|error| self.explain(&error))?,
+        };
+        let result = self.fetch_with(&client).await;
+        if result.is_ok() {
+            *slot = Some(client);
+        }
+        result
+    }
+
+    async fn fetch_with(&self, client: &WorkloadApiClient) -> Result<SubjectToken, Error> {
+        let audience = [self.checks.audience.as_str()];
+        let spiffe_id = self.checks.spiffe_id.as_ref();
+        match client.fetch_all_jwt_svids(audience, spiffe_id).await {
+            Ok(svids) => {
+                let chosen = self.choose(&svids)?;
+                let mut token = self.checks.check(chosen.token())?;
+                token
+                    .warnings
+                    .extend(self.several_identities_warning(&svids));
+                Ok(token)
+            }
+            // JWT-SVID §2.2 makes `kid` optional, the client library does not.
+            // Our own check decides whether this one is needed.
+            Err(WorkloadApiError::JwtSvid(_)) if self.hint.is_none() => {
+                let token = client
+                    .fetch_jwt_token(audience, spiffe_id)
+                    .await
+                    .map(zeroize::Zeroizing::new)
+                    .map_err(|error| self.explain(&error))?;
+                self.checks.check(&token)
+            }
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    /// The first is the default (SPIFFE Workload API §6.2.1), unless a hint was configured.
+    fn choose<'a>(&self, svids: &'a [JwtSvid]) -> Result<&'a JwtSvid, Error> {
+        let found = match &self.hint {
+            None => svids.first(),
+            Some(hint) => svids.iter().find(|svid| svid.hint() == Some(hint)),
+        };
+        found.ok_or_else(|| {
+            let hints: Vec<_> = svids.iter().filter_map(JwtSvid::hint).collect();
+            self.fail(
+                ErrorKind::PermissionDenied,
+                FailureClass::Denied,
+                format!(
+                    "issues no identity with the hint {:?} to this process (hints issued: {hints:?}): \
+                     correct the hint, or register it",
+                    self.hint.as_deref().unwrap_or_default()
+                ),
+            )
+        })
+    }
+
+    fn several_identities_warning(&self, svids: &[JwtSvid]) -> Option<String> {
+        let chosen_by_user = self.hint.is_some() || self.checks.spiffe_id.is_some();
+        (svids.len() > 1 && !chosen_by_user).then(|| {
+            let ids: Vec<_> = svids
+                .iter()
+                .map(|svid| svid.spiffe_id().to_string())
+                .collect();
+            format!(
+                "{} issues several identities and none was selected, so the first is used: {}; set \
+                 spiffe_id or hint",
+                self.checks.place,
+                ids.join(", ")
+            )
+        })
+    }
+
+    fn explain(&self, error: &WorkloadApiError) -> Error {
+        use ErrorKind::{InvalidSubjectToken, PermissionDenied, SourceUnavailable};
+        use FailureClass::{Denied, Local, Permanent, Transient};
+        let words = printable(&chain(error), &[]);
+        match error {
+            WorkloadApiError::NoIdentityIssued | WorkloadApiError::PermissionDenied(_) => {
+                let wanted = match &self.checks.spiffe_id {
+                    Some(id) => format!("{id} is not issued"),
+                    None => "no identity is issued".to_owned(),
+                };
+                self.fail(
+                    PermissionDenied,
+                    Denied,
+                    format!(
+                        "says that {wanted} to this process ({words}): register the workload \
+                         (selectors must match this process), or wait until the registration \
+                         reaches the agent"
+                    ),
+                )
+            }
+            WorkloadApiError::JwtSvid(_) => self.fail(
+                InvalidSubjectToken,
+                Permanent,
+                format!("returned an SVID that cannot be used: {words}"),
+            ),
+            WorkloadApiError::Transport(transport) => {
+                if let Some(io) = io_error(transport) {
+                    let advice = match io.kind() {
+                        io::ErrorKind::NotFound => {
+                            ": there is no such socket; is the agent running, and its socket mounted here?"
+                        }
+                        io::ErrorKind::ConnectionRefused => {
+                            ": nobody listens there; is the agent running?"
+                        }
+                        io::ErrorKind::PermissionDenied => ": this process may not open the socket",
+                        _ => "",
+                    };
+                    return self.fail(
+                        SourceUnavailable,
+                        Local,
+                        format!("cannot be reached ({io}){advice}"),
+                    );
+                }
+                let class = match transport {
+                    TransportError::Status(status) => match status.code() {
+                        GrpcStatusCode::InvalidArgument | GrpcStatusCode::Unimplemented => {
+                            Permanent
+                        }
+                        _ => Transient,
+                    },
+                    _ => Local,
+                };
+                self.fail(
+                    SourceUnavailable,
+                    class,
+                    format!("did not answer as it should: {words}"),
+                )
+            }
+            _ => self.fail(
+                SourceUnavailable,
+                Transient,
+                format!("did not answer as it should: {words}"),
+            ),
+        }
+    }
+
+    fn fail(&self, kind: ErrorKind, class: FailureClass, problem: String) -> Error {
+        Error::new(kind, class, format!("{} {problem}", self.checks.place))
+    }
+}
+
+impl SubjectTokenSource for WorkloadApi {
+    fn fetch(&self) -> Fetch<'_> {
+        Box::pin(self.fetch_and_check())
+    }
+}
+
+/// The operating system's error at the bottom of a connection failure, if that is what it was.
+fn io_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    causes(error)
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .last()
+}
+
+/// An error and its causes in one line, without saying anything twice.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut words = String::new();
+    for error in causes(error) {
+        let next = error.to_string();
+        if !words.contains(&next) {
+            if !words.is_empty() {
+                words.push_str(": ");
+            }
+            words.push_str(&next);
+        }
+    }
+    words
+}
+
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}

@@ -1,0 +1,317 @@
+//! The loop that does the I/O for one provider and one fork generation. It
+//! decides nothing: it asks the policy what to do, does it, and tells the
+//! policy how that went.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use crate::clock::{Clock, Now};
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, FailureClass};
+use crate::exchange::{Answer, TokenEndpoint};
+use crate::mailbox::{Mailbox, Outlook, Outlooks};
+use crate::policy::{Demand, Outcome, Rules, State, Step, Verdict};
+use crate::snapshot::{Snapshot, Token, TokenKind};
+use crate::source::{SubjectToken, SubjectTokenSource};
+use crate::status::Record;
+
+/// The two places a worker talks to, opened anew by each worker: connections
+/// belong to the process that made them.
+pub(crate) struct Peers {
+    pub(crate) source: Arc<dyn SubjectTokenSource>,
+    pub(crate) token_endpoint: Arc<dyn TokenEndpoint>,
+}
+
+/// One provider, as its callers and its worker share it.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) open_peers: Box<dyn Fn(&Shared) -> Peers + Send + Sync>,
+    /// A number in [0, 1) from a generator that a fork does not copy.
+    pub(crate) random: fn() -> f64,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) record: Record,
+    pub(crate) mailbox: ArcSwapOption<Mailbox>,
+    pub(crate) closed: AtomicBool,
+}
+
+/// Runs until the provider is closed.
+pub(crate) async fn run(shared: Arc<Shared>, mailbox: Arc<Mailbox>) {
+    let peers = (shared.open_peers)(&shared);
+    let rules = Rules {
+        refresh_buffer_ms: milliseconds(shared.settings.refresh_buffer),
+    };
+    let mut worker = Worker {
+        state: State::new(rules),
+        fetch_error: None,
+        exchange_error: None,
+        shared,
+        mailbox,
+        peers,
+    };
+    worker.run().await;
+}
+
+type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// An exchange under way: what was sent, when, and how it ended.
+struct Exchanged {
+    sent: Now,
+    subject: Arc<Token>,
+    result: Result<Answer, Error>,
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    peers: Peers,
+    state: State,
+    fetch_error: Option<Arc<Error>>,
+    exchange_error: Option<Arc<Error>>,
+}
+
+impl Worker {
+    async fn run(&mut self) {
+        let mut fetch: Option<Attempt<Result<SubjectToken, Error>>> = None;
+        let mut exchange: Option<Attempt<Exchanged>> = None;
+        while !self.shared.closed.load(Ordering::Acquire) {
+            let now = self.look();
+            let step = self.state.next(now);
+            self.state.started(step);
+            let sleep = match step {
+                Step::FetchSubject => {
+                    fetch = Some(self.start_fetch());
+                    continue;
+                }
+                Step::Exchange => {
+                    exchange = self.start_exchange(now);
+                    continue;
+                }
+                Step::SleepMs(duration) => Some(Duration::from_millis(duration.unsigned_abs())),
+                Step::Idle => None,
+            };
+            self.publish(now);
+            tokio::select! {
+                result = ended(&mut fetch) => self.fetched(result),
+                result = ended(&mut exchange) => self.exchanged(result),
+                () = self.mailbox.woken() => {}
+                () = self.shared.clock.sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
+            }
+        }
+    }
+
+    /// Both clocks, what callers did, and what became of the tokens.
+    fn look(&mut self) -> Now {
+        let now = self.shared.clock.now();
+        let snapshot = &self.shared.snapshot;
+        let subject = snapshot.cell(TokenKind::Subject).load_full();
+        let access = snapshot.cell(TokenKind::Access).load_full();
+        // The snapshot is the truth: a child inherits tokens through it, and
+        // `invalidate` takes them out of it.
+        match &subject {
+            Some(token) => self.state.subject.held = Some(token.held),
+            None if self.state.subject.held.is_some() => self.state.invalidated_subject(),
+            None => {}
+        }
+        match &access {
+            Some(token) => self.state.access.held = Some(token.held),
+            None if self.state.access.held.is_some() => self.state.invalidated_access(now),
+            None => {}
+        }
+        let demand = Demand {
+            subject_asked: self.mailbox.take_asked(TokenKind::Subject),
+            access_asked: self.mailbox.take_asked(TokenKind::Access),
+            subject_read: subject.as_ref().is_some_and(|token| token.was_read()),
+            access_read: access.as_ref().is_some_and(|token| token.was_read()),
+        };
+        self.state.note(demand, now);
+        self.discard(&subject, &access);
+        now
+    }
+
+    /// Takes out of the snapshot what the policy no longer holds.
+    fn discard(&self, subject: &Option<Arc<Token>>, access: &Option<Arc<Token>>) {
+        let snapshot = &self.shared.snapshot;
+        for (kind, token, held) in [
+            (TokenKind::Subject, subject, &self.state.subject.held),
+            (TokenKind::Access, access, &self.state.access.held),
+        ] {
+            if token.is_some() && held.is_none() {
+                // Only this one: it may have been replaced or removed meanwhile.
+                snapshot.cell(kind).compare_and_swap(token, None);
+            }
+        }
+    }
+
+    fn start_fetch(&self) -> Attempt<Result<SubjectToken, Error>> {
+        let source = Arc::clone(&self.peers.source);
+        let deadline = self.deadline();
+        let place = crate::source::describe(&self.shared.settings.source);
+        let seconds = self.shared.settings.request_timeout.as_secs_f64();
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                result = source.fetch() => result,
+                () = deadline => Err(Error::new(
+                    ErrorKind::SourceUnavailable,
+                    FailureClass::Transient,
+                    format!(
+                        "{place} did not answer within {seconds} s (request_timeout_seconds); is \
+                         the agent hung?"
+                    ),
+                )),
+            }
+        })
+    }
+
+    fn start_exchange(&mut self, sent: Now) -> Option<Attempt<Exchanged>> {
+        let cell = self.shared.snapshot.cell(TokenKind::Subject);
+        let Some(subject) = cell.load_full() else {
+            // Invalidated since the last look: the next one sees it.
+            self.state.access.in_flight = false;
+            return None;
+        };
+        let endpoint = Arc::clone(&self.peers.token_endpoint);
+        let deadline = self.deadline();
+        Some(Box::pin(async move {
+            let result = tokio::select! {
+                biased;
+                result = endpoint.exchange(&subject) => result,
+                () = deadline => Err(Error::new(
+                    ErrorKind::ExchangeUnavailable,
+                    FailureClass::Transient,
+                    "the token endpoint did not answer before the deadline (request_timeout_seconds)",
+                )),
+            };
+            Exchanged {
+                sent,
+                subject,
+                result,
+            }
+        }))
+    }
+
+    /// Of one attempt.
+    fn deadline(&self) -> crate::clock::Sleep {
+        self.shared
+            .clock
+            .sleep(self.shared.settings.request_timeout)
+    }
+
+    fn fetched(&mut self, result: Result<SubjectToken, Error>) {
+        let now = self.shared.clock.now();
+        self.shared.record.fetches.count(result.is_ok());
+        match result {
+            Ok(token) => {
+                self.fetch_error = None;
+                let cell = self.shared.snapshot.cell(TokenKind::Subject);
+                let held = cell.load_full();
+                let same = held
+                    .as_ref()
+                    .is_some_and(|held| held.expose_secret() == token.secret.expose());
+                self.state.subject.held = held.as_ref().map(|token| token.held);
+                let outcome = Outcome::Fetched {
+                    received: token.received,
+                    life_ms: token.life,
+                    exp_ms: token.exp,
+                    same,
+                };
+                self.state.apply(now, &outcome, (self.shared.random)());
+                self.shared.record.warn(token.warnings);
+                if let Some(held) = self.state.subject.held.filter(|_| !same) {
+                    let token = Token::subject(token.secret, held, &token.spiffe_id, token.jwt);
+                    cell.store(Some(Arc::new(token)));
+                }
+            }
+            Err(error) => {
+                self.shared.record.error(&error, now);
+                let held = |kind| self.shared.snapshot.cell(kind).load_full();
+                let (subject, access) = (held(TokenKind::Subject), held(TokenKind::Access));
+                let outcome = Outcome::FetchFailed {
+                    class: error.class(),
+                };
+                self.state.apply(now, &outcome, (self.shared.random)());
+                self.discard(&subject, &access);
+                self.fetch_error = Some(Arc::new(error));
+            }
+        }
+    }
+
+    fn exchanged(&mut self, exchanged: Exchanged) {
+        let Exchanged {
+            sent,
+            subject,
+            result,
+        } = exchanged;
+        let now = self.shared.clock.now();
+        self.shared.record.exchanges.count(result.is_ok());
+        match result {
+            Ok(answer) => {
+                self.exchange_error = None;
+                let outcome = Outcome::Exchanged {
+                    sent,
+                    expires_in_ms: answer.expires_in,
+                    subject: subject.held,
+                };
+                self.state.apply(now, &outcome, (self.shared.random)());
+                if let Some(held) = self.state.access.held {
+                    let token = Token::access(answer.access_token, held, &subject, answer.scope);
+                    let cell = self.shared.snapshot.cell(TokenKind::Access);
+                    cell.store(Some(Arc::new(token)));
+                }
+            }
+            Err(error) => {
+                self.shared.record.error(&error, now);
+                let outcome = Outcome::ExchangeFailed {
+                    class: error.class(),
+                    retry_after_ms: error.retry_after().map(milliseconds),
+                    subject_rejected: matches!(
+                        error.oauth_code(),
+                        Some("invalid_subject_token" | "invalid_grant")
+                    ),
+                };
+                self.state.apply(now, &outcome, (self.shared.random)());
+                self.exchange_error = Some(Arc::new(error));
+            }
+        }
+    }
+
+    /// Tells callers who wait what to expect.
+    fn publish(&self, now: Now) {
+        let of = |verdict, last_error: &Option<Arc<Error>>| Outlook {
+            refusal: match verdict {
+                Verdict::Wait => None,
+                Verdict::RefuseAsFetch => self.fetch_error.clone(),
+                Verdict::RefuseAsExchange => self.exchange_error.clone(),
+            },
+            last_error: last_error.clone(),
+        };
+        let access_error = match self.state.subject.held {
+            Some(_) => self.exchange_error.as_ref().or(self.fetch_error.as_ref()),
+            None => self.fetch_error.as_ref().or(self.exchange_error.as_ref()),
+        };
+        self.mailbox.publish(Outlooks {
+            subject: of(self.state.subject_verdict(now), &self.fetch_error),
+            access: of(self.state.access_verdict(now), &access_error.cloned()),
+        });
+    }
+}
+
+/// The attempt's result once it ends; never, while there is none.
+async fn ended<T>(attempt: &mut Option<Attempt<T>>) -> T {
+    let result = match attempt {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    };
+    *attempt = None;
+    result
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
