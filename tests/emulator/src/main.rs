@@ -1,0 +1,7 @@
+//! The `svidex-emulator` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    svidex_emulator::main()
+}
