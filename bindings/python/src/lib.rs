@@ -1,0 +1,33 @@
+//! `svidex._svidex`, the native half of the Python package.
+//!
+//! It converts types, maps errors and adapts waiting; everything that decides
+//! anything is in the `svidex` crate. Python sees it through `svidex/__init__.py`.
+//!
+//! Two rules hold throughout. A thread of ours never attaches to the
+//! interpreter: it would wait for the GIL of a process that may be forking or
+//! exiting. And every call into the core runs inside [`guard::guarded`].
+
+mod failure;
+mod guard;
+mod mailbox;
+mod options;
+mod provider;
+mod text;
+mod wait;
+
+#[pyo3::pymodule]
+mod _svidex {
+    #[pymodule_export]
+    use crate::guard::_panic;
+    #[pymodule_export]
+    use crate::mailbox::{Mailbox, Operation};
+    #[pymodule_export]
+    use crate::provider::{Provider, TokenKind};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", svidex::VERSION)
+    }
+}
