@@ -1,0 +1,178 @@
+import type { Settings } from './addon';
+import { SvidexError } from './errors';
+
+/**
+ * What a provider is made from. Everything is optional; `undefined` counts as
+ * left out. {@link Provider.fromEnv} fills what is left out from the variables
+ * named below.
+ */
+export interface ProviderOptions {
+  /**
+   * Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
+   * `tcp://IP:port`. `SPIFFE_ENDPOINT_SOCKET`.
+   */
+  endpointSocket?: string | undefined;
+  /**
+   * A file that a sidecar keeps filled with a JWT-SVID, read anew at each
+   * renewal. `OPENAI_IDENTITY_TOKEN_FILE`; of the two variables this one wins.
+   */
+  identityTokenFile?: string | undefined;
+  /**
+   * The audience to ask for and to insist on. Default
+   * `https://api.openai.com/v1`. `SVIDEX_AUDIENCE`.
+   */
+  audience?: string | undefined;
+  /**
+   * The SPIFFE ID to ask for, or to insist on in a token file. Default: the
+   * first identity that the Workload API returns. `SVIDEX_SPIFFE_ID`.
+   */
+  spiffeId?: string | undefined;
+  /** Chooses among several identities of the Workload API by their hint. */
+  hint?: string | undefined;
+  /** The Workload Identity Provider's ID, for access tokens. `OPENAI_IDENTITY_PROVIDER_ID`. */
+  identityProviderId?: string | undefined;
+  /** The service account's ID, for access tokens. `OPENAI_SERVICE_ACCOUNT_ID`. */
+  serviceAccountId?: string | undefined;
+  /** An OAuth client ID, sent along if set. */
+  clientId?: string | undefined;
+  /**
+   * Where tokens are exchanged: https, or http on loopback. Default: OpenAI's.
+   * `SVIDEX_TOKEN_ENDPOINT`.
+   */
+  tokenEndpoint?: string | undefined;
+  /**
+   * A PEM file with the only CAs to trust for the token endpoint. Default:
+   * `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's roots. (The CA
+   * settings of Node itself do not apply: the exchange is native.)
+   */
+  caFile?: string | undefined;
+  /**
+   * How long before its end a token is renewed, in seconds; never more than
+   * half its life. Default 1200.
+   */
+  refreshBufferSeconds?: number | undefined;
+  /** Deadline of one attempt to fetch or to exchange, in seconds. Default 10. */
+  requestTimeoutSeconds?: number | undefined;
+  /** Deadline of one call that has to wait, in seconds. Default 30. */
+  callTimeoutSeconds?: number | undefined;
+}
+
+/** What one call may be given. */
+export interface CallOptions {
+  /** Ends the call with `cancelled` when aborted; its reason becomes the error's `cause`. */
+  signal?: AbortSignal | undefined;
+  /** Deadline of this call, in seconds. Default: the provider's `callTimeoutSeconds`. */
+  timeoutSeconds?: number | undefined;
+}
+
+type Kind = 'string' | 'number';
+
+// Keyed by every option, so that the compiler misses none.
+const PROVIDER_OPTIONS: { readonly [Name in keyof Required<ProviderOptions>]: Kind } = {
+  endpointSocket: 'string',
+  identityTokenFile: 'string',
+  audience: 'string',
+  spiffeId: 'string',
+  hint: 'string',
+  identityProviderId: 'string',
+  serviceAccountId: 'string',
+  clientId: 'string',
+  tokenEndpoint: 'string',
+  caFile: 'string',
+  refreshBufferSeconds: 'number',
+  requestTimeoutSeconds: 'number',
+  callTimeoutSeconds: 'number',
+};
+
+const CALL_OPTIONS = ['signal', 'timeoutSeconds'];
+
+/**
+ * @internal Names and types, which JavaScript leaves open; native code judges
+ * the values.
+ */
+export function checkProviderOptions(options: unknown): Settings {
+  const given = namedOnly(options, Object.keys(PROVIDER_OPTIONS));
+  const settings: Record<string, string | number> = {};
+  for (const [name, kind] of Object.entries(PROVIDER_OPTIONS)) {
+    const value = given[name];
+    if (value === undefined) continue;
+    settings[name] = kind === 'string' ? text(name, value) : number(name, value);
+  }
+  return settings;
+}
+
+/** @internal The same for what a call is given. */
+export function checkCallOptions(options: unknown): CallOptions {
+  const { signal, timeoutSeconds } = namedOnly(options, CALL_OPTIONS);
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw invalid(`signal must be an AbortSignal, not ${described(signal)}`);
+  }
+  if (timeoutSeconds === undefined) return { signal };
+  const seconds = number('timeoutSeconds', timeoutSeconds);
+  if (!(seconds >= 0 && Number.isFinite(seconds))) {
+    throw invalid(`timeoutSeconds is ${seconds}: it must be 0 or more, and finite`);
+  }
+  return { signal, timeoutSeconds: seconds };
+}
+
+/** @internal A token, as `invalidate` takes it. */
+export function checkToken(token: unknown): string {
+  return text('token', token);
+}
+
+function namedOnly(options: unknown, names: readonly string[]): Record<string, unknown> {
+  if (options === undefined) return {};
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalid(`options must be an object, not ${described(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw invalid(unknownOption(name, names));
+  }
+  return options as Record<string, unknown>;
+}
+
+function unknownOption(name: string, names: readonly string[]): string {
+  const bare = (text: string): string => text.replaceAll(/[_-]/g, '').toLowerCase();
+  const meant = names.find((known) => bare(known) === bare(name));
+  const hint = meant === undefined ? `there are ${names.join(', ')}` : `write ${meant}`;
+  // A name may be anything: shown shortened and escaped.
+  return `there is no option ${JSON.stringify(name.slice(0, 64))}: ${hint}`;
+}
+
+function text(name: string, value: unknown): string {
+  if (typeof value !== 'string') {
+    throw invalid(`${name} must be a string, not ${described(value)}`);
+  }
+  // Would reach native code with replacement characters in it.
+  if (!value.isWellFormed()) throw invalid(`${name} is not well-formed: it has a lone surrogate`);
+  return value;
+}
+
+function number(name: string, value: unknown): number {
+  if (typeof value !== 'number') {
+    throw invalid(`${name} must be a number of seconds, not ${described(value)}`);
+  }
+  return value;
+}
+
+function isAbortSignal(value: unknown): value is AbortSignal {
+  // By shape: a signal may come from another realm, or from a polyfill.
+  const signal = value as Partial<AbortSignal> | null;
+  return (
+    typeof signal === 'object' &&
+    typeof signal?.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  );
+}
+
+/** The kind of a value. Never the value: it may be a secret in the wrong place. */
+function described(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+}
+
+function invalid(message: string): SvidexError {
+  return new SvidexError('invalid_config', message);
+}

@@ -1,0 +1,217 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Failure, NativeProvider } from './addon';
+import { Calls, type TokenKind } from './calls';
+import { defect, errorFrom, guarded } from './errors';
+import { addon } from './native';
+import {
+  type CallOptions,
+  checkCallOptions,
+  checkProviderOptions,
+  checkToken,
+  type ProviderOptions,
+} from './options';
+import { type Status, statusFrom } from './status';
+
+/** What `new OpenAI({ workloadIdentity })` takes. */
+export interface WorkloadIdentity {
+  identityProviderId: string;
+  serviceAccountId: string;
+  clientId?: string;
+  provider: { tokenType: 'jwt'; getToken: () => Promise<string> };
+  refreshBufferSeconds: number;
+}
+
+/** One of the two tokens, with the string that JavaScript was given last. */
+interface Slot {
+  readonly kind: TokenKind;
+  readonly read: () => string | true | undefined;
+  current: Promise<string> | undefined;
+}
+
+const FROM_ENV = Symbol('from the environment');
+
+/**
+ * Keeps a JWT-SVID, and the OpenAI access token it was exchanged for, fresh.
+ *
+ * Both are fetched on first demand and renewed in the background, natively; a
+ * call that finds its token in memory never waits. Make one provider and keep
+ * it. An idle one keeps no process alive; a pending call does.
+ *
+ * `getToken` and `accessToken` may be passed on without their provider.
+ */
+export class Provider {
+  readonly #native: NativeProvider;
+  readonly #calls: Calls;
+  readonly #subject: Slot;
+  readonly #access: Slot;
+
+  /** Closes the provider at the end of a `using` block, where the runtime has it. */
+  declare readonly [Symbol.dispose]: () => void;
+
+  /**
+   * Takes explicit values only (and, as every HTTP client does, the proxy and
+   * CA variables).
+   *
+   * @throws {SvidexError} `invalid_config` naming the option
+   */
+  constructor(options: ProviderOptions);
+  /** @internal */
+  constructor(options: ProviderOptions, environment: typeof FROM_ENV);
+  constructor(options: ProviderOptions, environment?: typeof FROM_ENV) {
+    const settings = checkProviderOptions(options);
+    const native = succeeded(guarded(() => addon.open(settings, environment === FROM_ENV)));
+    const slot = (kind: TokenKind): Slot => ({
+      kind,
+      read: guarded(() => native.reader(kind)),
+      current: undefined,
+    });
+    this.#native = native;
+    this.#calls = new Calls(native);
+    this.#subject = slot('subject');
+    this.#access = slot('access');
+    for (const name of ['getToken', 'accessToken'] as const) {
+      // Not enumerable: a printed provider shows its status, not its methods.
+      Object.defineProperty(this, name, {
+        value: this[name].bind(this),
+        writable: true,
+        configurable: true,
+      });
+    }
+  }
+
+  /**
+   * Makes a provider from the environment of the process; what `overrides`
+   * holds wins. An explicit source silences both source variables. (A worker
+   * thread's own `env` is not the process's and is not read.)
+   *
+   * @throws {SvidexError} `invalid_config` naming the option or the variable
+   */
+  static fromEnv(overrides: ProviderOptions = {}): Provider {
+    return new Provider(overrides, FROM_ENV);
+  }
+
+  /**
+   * A JWT-SVID with life left: what an OpenAI SDK asks for as subject token.
+   *
+   * @throws {SvidexError} by rejection
+   */
+  getToken(options?: CallOptions): Promise<string> {
+    return this.#get(this.#subject, options);
+  }
+
+  /**
+   * An OpenAI access token with life left, for the `Authorization` header.
+   * Needs `identityProviderId` and `serviceAccountId`.
+   *
+   * @throws {SvidexError} by rejection
+   */
+  accessToken(options?: CallOptions): Promise<string> {
+    return this.#get(this.#access, options);
+  }
+
+  /**
+   * For `new OpenAI({ workloadIdentity: provider.workloadIdentity() })`: the
+   * SDK then exchanges the JWT-SVIDs that this provider hands it.
+   *
+   * @throws {SvidexError} `invalid_config` if the two IDs are not set
+   */
+  workloadIdentity(): WorkloadIdentity {
+    const { clientId, identityProviderId, serviceAccountId, refreshBufferSeconds } = succeeded(
+      guarded(() => this.#native.workloadIdentity()),
+    );
+    return {
+      identityProviderId,
+      serviceAccountId,
+      ...(clientId === undefined ? undefined : { clientId }),
+      // Whatever an SDK may pass to its callback is not for us.
+      provider: { tokenType: 'jwt', getToken: () => this.getToken() },
+      refreshBufferSeconds,
+    };
+  }
+
+  /**
+   * Drops `token`, if it is one of the two that are held, so that the next call
+   * gets a new one. For when a server has refused it.
+   */
+  invalidate(token: string): void {
+    const text = checkToken(token);
+    guarded(() => this.#native.invalidate(text));
+  }
+
+  /** What the provider is doing. Never waits. */
+  status(): Status {
+    return statusFrom(guarded(() => this.#native.status()));
+  }
+
+  /**
+   * Drops both tokens; pending calls, and later ones, end with `closed`. Never
+   * waits; a second time does nothing.
+   */
+  close(): void {
+    guarded(() => this.#native.close());
+    this.#subject.current = undefined;
+    this.#access.current = undefined;
+  }
+
+  /** The same as {@link status}, so that a provider in a JSON log shows no more. */
+  toJSON(): Status {
+    return this.status();
+  }
+
+  /** @internal */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return `Provider ${inspect(this.status(), options)}`;
+  }
+
+  #get(slot: Slot, options: CallOptions | undefined): Promise<string> {
+    if (options === undefined) {
+      try {
+        const warm = warmRead(slot);
+        if (warm !== undefined) return warm;
+      } catch (thrown) {
+        return Promise.reject(defect(thrown));
+      }
+    }
+    return this.#call(slot, options);
+  }
+
+  async #call(slot: Slot, given: CallOptions | undefined): Promise<string> {
+    const options = checkCallOptions(given);
+    if (!options.signal?.aborted) {
+      const warm = guarded(() => warmRead(slot));
+      if (warm !== undefined) return warm;
+    }
+    return this.#calls.run(slot.kind, options);
+  }
+}
+
+if (Symbol.dispose !== undefined) {
+  Object.defineProperty(Provider.prototype, Symbol.dispose, {
+    value: function dispose(this: Provider): void {
+      this.close();
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+/**
+ * What is in memory, without a wait: one native call, and a promise that is
+ * made once per token.
+ */
+function warmRead(slot: Slot): Promise<string> | undefined {
+  const text = slot.read();
+  if (text !== true) slot.current = text === undefined ? undefined : Promise.resolve(text);
+  return slot.current;
+}
+
+/** Native code returns its failures; here they become exceptions. */
+function succeeded<T extends object>(result: T | Failure): T {
+  if ('retryable' in result) throw errorFrom(result);
+  return result;
+}
