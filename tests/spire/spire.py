@@ -30,7 +30,6 @@ from svidex_spire import (
     BinariesMissing,
     SpireError,
 )
-from svidex_spire.authority import START_SECONDS
 from svidex_spire.control import ControlServer
 from svidex_spire.openai_side import OpenAISide, find_emulator
 from svidex_spire.token_file import TokenFile
@@ -42,19 +41,18 @@ Info = dict[str, object]
 
 def main() -> int:
     options = _parse(sys.argv[1:])
-    # Unwind on SIGTERM too, or the daemons would be killed without cleaning up.
-    signal.signal(signal.SIGTERM, _exit_on_signal)
+    # Unwind, so that the daemons are stopped and the directory is removed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit_on_signal)
     try:
         with environment(options) as (info, control):
-            return (
-                _run_command(options.command, info, control)
-                if (options.mode == "run")
-                else _serve(info, control)
-            )
+            if options.mode == "run":
+                return _run_command(options.command, info, control)
+            return _serve(info, control)
     except BinariesMissing as missing:
         print(f"spire: {missing}", file=sys.stderr)
         return SKIPPED
-    except (SpireError, FileNotFoundError) as error:
+    except (SpireError, OSError) as error:
         print(f"spire: {error}", file=sys.stderr)
         return 1
 
@@ -66,9 +64,7 @@ def environment(options: argparse.Namespace) -> Iterator[tuple[Info, ControlServ
     emulator = find_emulator()
     with ExitStack() as cleanup:
         directory = _directory(options.dir, cleanup)
-        authority = Authority(
-            binaries, directory, options.svid_ttl_seconds, options.jti
-        )
+        authority = Authority(binaries, directory, options.svid_ttl_seconds)
         cleanup.callback(authority.stop)
         authority.start()
 
@@ -78,10 +74,10 @@ def environment(options: argparse.Namespace) -> Iterator[tuple[Info, ControlServ
 
         token_file = TokenFile(authority, IDENTITIES[0].spiffe_id, directory / "token")
         cleanup.callback(token_file.close)
-        if not token_file.start_and_wait(START_SECONDS):
-            raise SpireError("no JWT-SVID for the token file")
+        token_file.replace()
+        token_file.start()
 
-        control = ControlServer(authority)
+        control = ControlServer(authority, token_file)
         cleanup.callback(control.server_close)
         info |= {
             "authority": "spire",
@@ -153,6 +149,8 @@ def _serve_control_until(ends: Callable[[], None], control: ControlServer) -> No
 def _directory(chosen: Path | None, cleanup: ExitStack) -> Path:
     if chosen is not None:
         chosen.mkdir(parents=True, exist_ok=True)
+        if any(chosen.iterdir()):
+            raise SpireError(f"{chosen} is not empty")
         return chosen.resolve()
     made = tempfile.mkdtemp(prefix="svidex-spire-")
     cleanup.callback(shutil.rmtree, made, ignore_errors=True)
@@ -183,11 +181,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         type=int,
         default=60,
         help="life of a JWT-SVID (default %(default)s)",
-    )
-    shared.add_argument(
-        "--jti",
-        action="store_true",
-        help="a new JWT-SVID at every fetch, instead of the agent's cached one",
     )
     parser = argparse.ArgumentParser(description=__doc__)
     modes = parser.add_subparsers(dest="mode", required=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from . import configs
 from .binaries import Binaries
 from .certificates import make_serving_certificate
 from .children import Child, SpireError, until_true
@@ -23,9 +24,6 @@ AUDIENCE = "https://api.openai.com/v1"
 
 # Generous, because a loaded CI machine starts these Go programs slowly.
 START_SECONDS = 60.0
-# How often the server looks at its own entries, and agent and discovery provider at
-# the server. SPIRE's defaults (5 s, 5 s, 10 s) would make each denial that slow.
-SYNC_INTERVAL = "1s"
 # A path of a Unix socket is at most 107 bytes long on Linux.
 SOCKET_PATH_MAX_BYTES = 107
 
@@ -57,12 +55,11 @@ class Authority:
     or signals the agent, from the main thread (see `Child`)."""
 
     def __init__(
-        self, binaries: Binaries, directory: Path, svid_ttl_seconds: int, jti: bool
+        self, binaries: Binaries, directory: Path, svid_ttl_seconds: int
     ) -> None:
         self._binaries = binaries
         self._directory = directory
         self._svid_ttl_seconds = svid_ttl_seconds
-        self._jti = jti
         self._server_socket = directory / "server.sock"
         self._agent_socket = directory / "agent.sock"
         if len(os.fsencode(self._server_socket)) > SOCKET_PATH_MAX_BYTES:
@@ -171,7 +168,7 @@ class Authority:
     def thaw_agent(self) -> None:
         self._agent.send(signal.SIGCONT)
 
-    def fetch(self, spiffe_id: str, audience: str = AUDIENCE) -> str | None:
+    def fetch(self, spiffe_id: str, *audiences: str) -> str | None:
         """The JWT-SVID that a process of this uid gets, or None if it is denied.
 
         Anything else (no agent, no answer in 5 s) raises SpireError. Safe to call
@@ -181,7 +178,7 @@ class Authority:
             [
                 *(self._binaries.agent, "api", "fetch", "jwt"),
                 *("-socketPath", self._agent_socket),
-                *("-spiffeID", spiffe_id, "-audience", audience),
+                *("-spiffeID", spiffe_id, "-audience", ",".join(audiences)),
                 *("-timeout", "5s", "-output", "json"),
             ],
             capture_output=True,
@@ -198,10 +195,8 @@ class Authority:
         return token
 
     def _child(self, name: str, program: Path, *arguments: str) -> Child:
-        config = self._directory / f"{name}.json"
-        return Child(
-            name, [program, *arguments, config], self._directory / f"{name}.log"
-        )
+        command: list[str | Path] = [program, *arguments, self._config_of(name)]
+        return Child(name, command, self._directory / f"{name}.log")
 
     def _ask_server(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -227,7 +222,6 @@ class Authority:
                 *("-selector", f"unix:uid:{os.getuid()}"),
                 *("-spiffeID", identity.spiffe_id, "-hint", identity.hint),
                 *("-jwtSVIDTTL", str(self._svid_ttl_seconds)),
-                *(("-jwtSVIDIncludeJTI",) if self._jti else ()),
             )
 
     def _until_issued(self, wanted: bool) -> None:
@@ -255,74 +249,29 @@ class Authority:
         return bool(self._published_keys())
 
     def _write_configs(self) -> None:
-        """SPIRE reads JSON as well as HCL; JSON needs no quoting rules of ours."""
-        data = self._directory
-        configs: dict[str, object] = {
-            "spire-server": {
-                "server": {
-                    "bind_address": "127.0.0.1",
-                    "bind_port": self._server_port.number,
-                    "socket_path": str(self._server_socket),
-                    "trust_domain": TRUST_DOMAIN,
-                    "data_dir": str(data),
-                    "jwt_issuer": self.issuer,
-                    "experimental": {"cache_reload_interval": SYNC_INTERVAL},
-                },
-                "plugins": {
-                    "DataStore": {
-                        "sql": {
-                            "plugin_data": {
-                                "database_type": "sqlite3",
-                                "connection_string": str(data / "datastore.sqlite3"),
-                            }
-                        }
-                    },
-                    "KeyManager": {
-                        "disk": {
-                            "plugin_data": {"keys_path": str(data / "server-keys.json")}
-                        }
-                    },
-                    "NodeAttestor": {"join_token": {"plugin_data": {}}},
-                },
-            },
-            "spire-agent": {
-                "agent": {
-                    "server_address": "127.0.0.1",
-                    "server_port": self._server_port.number,
-                    "socket_path": str(self._agent_socket),
-                    "trust_bundle_path": str(data / "bundle.pem"),
-                    "trust_domain": TRUST_DOMAIN,
-                    "data_dir": str(data / "agent"),
-                    "join_token_file": str(data / "join-token"),
-                    "experimental": {"sync_interval": SYNC_INTERVAL},
-                },
-                "plugins": {
-                    # On disk, so that a restarted agent keeps its identity: a join
-                    # token works once.
-                    "KeyManager": {
-                        "disk": {"plugin_data": {"directory": str(data / "agent")}}
-                    },
-                    "NodeAttestor": {"join_token": {"plugin_data": {}}},
-                    "WorkloadAttestor": {"unix": {"plugin_data": {}}},
-                },
-            },
-            "oidc-discovery-provider": {
-                "domains": ["127.0.0.1"],
-                "jwt_issuer": self.issuer,
-                "serving_cert_file": {
-                    "addr": f"127.0.0.1:{self._provider_port.number}",
-                    "cert_file_path": str(self._serving.certificate),
-                    "key_file_path": str(self._serving.key),
-                },
-                "server_api": {
-                    "address": f"unix://{self._server_socket}",
-                    "poll_interval": SYNC_INTERVAL,
-                },
-            },
+        written = {
+            self._server: configs.server(
+                self._directory,
+                TRUST_DOMAIN,
+                self._server_port.number,
+                self._server_socket,
+                self.issuer,
+            ),
+            self._agent: configs.agent(
+                self._directory,
+                TRUST_DOMAIN,
+                self._server_port.number,
+                self._agent_socket,
+            ),
+            self._provider: configs.discovery_provider(
+                self._serving, self._provider_port.number, self._server_socket
+            ),
         }
-        (data / "agent").mkdir(exist_ok=True)
-        for name, config in configs.items():
-            (data / f"{name}.json").write_text(json.dumps(config, indent=1))
+        for child, config in written.items():
+            self._config_of(child.name).write_text(json.dumps(config, indent=1))
+
+    def _config_of(self, name: str) -> Path:
+        return self._directory / f"{name}.json"
 
 
 class _ReservedPort:

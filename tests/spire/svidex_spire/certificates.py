@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from .children import SpireError
+
 _NEW_P256_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
 
 
@@ -43,6 +45,8 @@ def make_serving_certificate(directory: Path) -> ServingCertificate:
 
 
 def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(
-        ["openssl", *map(str, arguments)], check=True, capture_output=True, text=True
+    done = subprocess.run(
+        ["openssl", *map(str, arguments)], capture_output=True, text=True, check=False
     )
+    if done.returncode != 0:
+        raise SpireError(f"openssl {arguments[0]}: {done.stderr.strip()}")

@@ -12,12 +12,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from .authority import Authority
 from .children import SpireError
+from .token_file import TokenFile
 
 
 class ControlServer(HTTPServer):
     """POST to one of `actions`: 204 when done, 500 with the reason when not."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, token_file: TokenFile) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.actions: dict[str, Callable[[], None]] = {
             "/deny": authority.deny,
@@ -27,6 +28,7 @@ class ControlServer(HTTPServer):
             "/agent/freeze": authority.freeze_agent,
             "/agent/thaw": authority.thaw_agent,
             "/agent/start": authority.start_agent,
+            "/token-file": token_file.replace,
         }
 
     @property
