@@ -14,7 +14,7 @@ use spiffe::transport::Endpoint;
 
 use crate::error::Error;
 
-const DEFAULT_AUDIENCE: &str = "https://api.openai.com/v1";
+pub(crate) const DEFAULT_AUDIENCE: &str = "https://api.openai.com/v1";
 const DEFAULT_TOKEN_ENDPOINT: &str = "https://auth.openai.com/oauth/token";
 const DEFAULT_REFRESH_BUFFER_SECONDS: f64 = 1_200.0;
 const DEFAULT_REQUEST_TIMEOUT_SECONDS: f64 = 10.0;
@@ -112,7 +112,7 @@ impl Environment {
         )
     }
 
-    fn get(&self, name: &'static str) -> Result<Option<String>, Error> {
+    pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, Error> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value.clone())),
@@ -138,6 +138,8 @@ pub(crate) struct Settings {
     pub(crate) audience: String,
     /// The reason, where an access token cannot be asked for.
     pub(crate) exchange: Result<ExchangeSettings, Error>,
+    /// Also where the IDs for an exchange are missing.
+    pub(crate) token_endpoint: Url,
     pub(crate) http: HttpSettings,
     pub(crate) refresh_buffer: Duration,
     pub(crate) request_timeout: Duration,
@@ -221,7 +223,7 @@ impl Config {
         ] {
             check_text(field, value.as_deref())?;
         }
-        let spiffe_id = self.spiffe_id.as_deref().map(parse_spiffe_id).transpose()?;
+        let spiffe_id = self.expected_spiffe_id()?;
         let mut warnings = Vec::new();
         if env.get("OPENAI_API_KEY").is_ok_and(|key| key.is_some()) {
             warnings.push(
@@ -230,7 +232,13 @@ impl Config {
                     .to_owned(),
             );
         }
-        let exchange = self.exchange_settings()?;
+        let token_endpoint = self
+            .token_endpoint
+            .as_deref()
+            .unwrap_or(DEFAULT_TOKEN_ENDPOINT);
+        let token_endpoint = parse_token_endpoint(token_endpoint)?;
+        let exchange = self.exchange_settings(&token_endpoint)?;
+        let audience = self.expected_audience()?;
         let http = self.http_settings(env)?;
         Ok(Settings {
             source: source_settings(
@@ -239,8 +247,9 @@ impl Config {
                 spiffe_id,
                 self.hint,
             )?,
-            audience: self.audience.unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned()),
+            audience,
             exchange,
+            token_endpoint,
             http,
             refresh_buffer: seconds(
                 "refresh_buffer_seconds",
@@ -261,12 +270,23 @@ impl Config {
         })
     }
 
-    fn exchange_settings(&self) -> Result<Result<ExchangeSettings, Error>, Error> {
-        let token_endpoint = self
-            .token_endpoint
-            .as_deref()
-            .unwrap_or(DEFAULT_TOKEN_ENDPOINT);
-        let token_endpoint = parse_token_endpoint(token_endpoint)?;
+    /// What a token's `aud` must contain.
+    pub(crate) fn expected_audience(&self) -> Result<String, Error> {
+        check_text("audience", self.audience.as_deref())?;
+        let audience = self.audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
+        Ok(audience.to_owned())
+    }
+
+    /// What a token's `sub` must be, if anything was said about it.
+    pub(crate) fn expected_spiffe_id(&self) -> Result<Option<SpiffeId>, Error> {
+        check_text("spiffe_id", self.spiffe_id.as_deref())?;
+        self.spiffe_id.as_deref().map(parse_spiffe_id).transpose()
+    }
+
+    fn exchange_settings(
+        &self,
+        token_endpoint: &Url,
+    ) -> Result<Result<ExchangeSettings, Error>, Error> {
         for (field, value) in [
             ("identity_provider_id", &self.identity_provider_id),
             ("service_account_id", &self.service_account_id),
@@ -302,7 +322,7 @@ impl Config {
                 identity_provider_id,
                 service_account_id,
                 client_id: self.client_id.clone(),
-                token_endpoint,
+                token_endpoint: token_endpoint.clone(),
             },
         ))
     }

@@ -1,6 +1,5 @@
 //! The token exchange of RFC 8693, as OpenAI's token endpoint takes it.
 
-use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -16,7 +15,7 @@ use crate::config::{ExchangeSettings, HttpSettings, Settings};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::http::{self, BodyError, read_bounded};
 use crate::jwt::Jwt;
-use crate::secret::{Secret, printable};
+use crate::secret::{Secret, one_line, printable};
 use crate::snapshot::Token;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -73,7 +72,7 @@ impl HttpTokenEndpoint {
         }
     }
 
-    async fn client(&self) -> Result<&Client, Error> {
+    pub(crate) async fn client(&self) -> Result<&Client, Error> {
         self.client
             .get_or_try_init(|| async {
                 let (http, timeout) = (self.http.clone(), self.timeout);
@@ -266,13 +265,13 @@ fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
     let Some(jwt) = jwt.filter(|_| worth_comparing) else {
         return String::new();
     };
-    let shown = |value: &Option<String>| printable(value.as_deref().unwrap_or("absent"), &[]);
+    let shown = |value: &Option<String>| one_line(value.as_deref().unwrap_or("absent"));
     format!(
         "; if it persists, compare the SVID with the Workload Identity Provider: iss {}, aud {}, \
          sub {}, kid {}: the issuer and the audience must match exactly, the key must be in the \
          issuer's JWKS, and an enabled mapping must match sub",
         shown(&jwt.iss),
-        printable(&jwt.aud.join(" "), &[]),
+        one_line(&jwt.aud.join(" ")),
         shown(&jwt.sub),
         shown(&jwt.kid),
     )
@@ -300,24 +299,7 @@ fn malformed(host: &str, status: StatusCode, problem: &str) -> Error {
 }
 
 fn unavailable(host: &str, error: &reqwest::Error) -> Error {
-    let mut words = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = error.to_string();
-        cause = error.source();
-    }
-    let words = printable(&words, &[]);
-    let problem = if error.is_timeout() {
-        "no whole answer before the deadline (request_timeout_seconds)".to_owned()
-    } else if words.contains("certificate") || words.contains("UnknownIssuer") {
-        format!(
-            "TLS: {words}; behind a proxy that re-signs, set ca_file or SSL_CERT_FILE to its CA"
-        )
-    } else if error.is_connect() {
-        format!("cannot connect: {words}; is the address right, and is HTTPS_PROXY needed?")
-    } else {
-        format!("the request failed: {words}")
-    };
+    let problem = http::explain(error);
     Error::new(
         ErrorKind::ExchangeUnavailable,
         FailureClass::Transient,

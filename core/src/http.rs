@@ -1,5 +1,6 @@
 //! The only builder of HTTP clients and the only reader of their answers.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::config::HttpSettings;
 use crate::error::Error;
+use crate::secret::printable;
 
 /// Answers of a token endpoint are a few KiB; what is larger is something else.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -106,6 +108,28 @@ fn store(
         Err(empty())
     } else {
         Ok(roots)
+    }
+}
+
+/// Why a request got no answer, and what to look at.
+pub(crate) fn explain(error: &reqwest::Error) -> String {
+    let mut words = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = error.to_string();
+        cause = error.source();
+    }
+    let words = printable(&words, &[]);
+    if error.is_timeout() {
+        "no whole answer before the deadline (request_timeout_seconds)".to_owned()
+    } else if words.contains("certificate") || words.contains("UnknownIssuer") {
+        format!(
+            "TLS: {words}; behind a proxy that re-signs, set ca_file or SSL_CERT_FILE to its CA"
+        )
+    } else if error.is_connect() {
+        format!("cannot connect: {words}; is the address right, and is HTTPS_PROXY needed?")
+    } else {
+        format!("the request failed: {words}")
     }
 }
 

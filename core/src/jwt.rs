@@ -71,30 +71,9 @@ impl Jwt {
     /// # Errors
     /// [`JwtError`] says which part is wrong, without quoting it.
     pub fn decode(token: &str) -> Result<Self, JwtError> {
-        if token.trim().is_empty() {
-            return Err(JwtError::Empty);
-        }
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(JwtError::TooLarge);
-        }
-        let parts = token.split('.').count();
-        let mut split = token.split('.');
-        let (Some(header), Some(claims), Some(signature), None) =
-            (split.next(), split.next(), split.next(), split.next())
-        else {
-            return Err(JwtError::NotThreeParts(parts));
-        };
-        let header = object(header, "header")?;
-        let claims = object(claims, "claims")?;
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| JwtError::NotBase64Url("signature"))?;
-        let alg = string(&header, "alg")?;
-        if !is_whole_signature(alg.as_deref(), signature.len()) {
-            return Err(JwtError::IncompleteSignature);
-        }
+        let (header, claims) = parts(token)?;
         Ok(Self {
-            alg,
+            alg: string(&header, "alg")?,
             kid: string(&header, "kid")?,
             typ: string(&header, "typ")?,
             iss: string(&claims, "iss")?,
@@ -121,6 +100,32 @@ impl Jwt {
             .as_deref()
             .is_none_or(|typ| typ == "JWT" || typ == "JOSE")
     }
+}
+
+/// The header and the claims, whole.
+pub(crate) fn parts(token: &str) -> Result<(Map<String, Value>, Map<String, Value>), JwtError> {
+    if token.trim().is_empty() {
+        return Err(JwtError::Empty);
+    }
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(JwtError::TooLarge);
+    }
+    let parts = token.split('.').count();
+    let mut split = token.split('.');
+    let (Some(header), Some(claims), Some(signature), None) =
+        (split.next(), split.next(), split.next(), split.next())
+    else {
+        return Err(JwtError::NotThreeParts(parts));
+    };
+    let header = object(header, "header")?;
+    let claims = object(claims, "claims")?;
+    let signature = URL_SAFE_NO_PAD
+        .decode(signature)
+        .map_err(|_| JwtError::NotBase64Url("signature"))?;
+    if !is_whole_signature(string(&header, "alg")?.as_deref(), signature.len()) {
+        return Err(JwtError::IncompleteSignature);
+    }
+    Ok((header, claims))
 }
 
 /// RFC 7518 §3.3–3.5: an RSA signature is as long as the key's modulus, an ECDSA

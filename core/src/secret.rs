@@ -46,20 +46,32 @@ impl fmt::Debug for Secret {
 /// Removes token text from words that came from outside (an error description,
 /// say) and makes them fit to print: one line, no control characters, bounded.
 pub(crate) fn printable(words: &str, secrets: &[&str]) -> String {
-    const LIMIT: usize = 300;
     let mut text = words.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[redacted]");
     }
+    let line = line_of(&text, looks_like_a_token);
+    text.zeroize();
+    line
+}
+
+/// Makes a name from outside (a claim, say) fit to print, like [`printable`],
+/// but whole: key IDs and SPIFFE IDs can look like tokens.
+pub(crate) fn one_line(name: &str) -> String {
+    line_of(name, |_| false)
+}
+
+fn line_of(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
+    const LIMIT: usize = 300;
     let mut line = String::new();
     for word in text.split_whitespace() {
         if !line.is_empty() {
             line.push(' ');
         }
-        if looks_like_a_token(word) {
+        if is_secret(word) {
             line.push_str("[redacted]");
         } else {
-            line.extend(word.chars().filter(|c| !c.is_control()));
+            line.extend(word.chars().filter(|&c| is_plain(c)));
         }
         if line.len() > LIMIT {
             let end = (0..=LIMIT).rev().find(|&i| line.is_char_boundary(i));
@@ -68,8 +80,12 @@ pub(crate) fn printable(words: &str, secrets: &[&str]) -> String {
             break;
         }
     }
-    text.zeroize();
     line
+}
+
+/// Neither a control character nor one that turns the direction of a line.
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A JWT begins with `eyJ` (base64url of `{"`); an opaque token is one long run
@@ -112,5 +128,13 @@ mod tests {
         let opaque = "a1b2".repeat(20);
         assert_eq!(printable(&format!("got {opaque}."), &[]), "got [redacted]");
         assert!(printable(&"word ".repeat(500), &[]).len() < 320);
+    }
+
+    #[test]
+    fn names_stay_whole_on_one_line() {
+        let kid = "0123abcd".repeat(8);
+        assert_eq!(one_line(&kid), kid);
+        assert_eq!(one_line("a\u{1b}[31m\nb\u{202e}c"), "a[31m bc");
+        assert!(one_line(&"x".repeat(5_000)).len() < 320);
     }
 }

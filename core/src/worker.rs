@@ -17,7 +17,7 @@ use crate::exchange::{Answer, TokenEndpoint};
 use crate::mailbox::{Mailbox, Outlook, Outlooks};
 use crate::policy::{Demand, Outcome, Rules, State, Step, Verdict};
 use crate::snapshot::{Snapshot, Token, TokenKind};
-use crate::source::{SubjectToken, SubjectTokenSource};
+use crate::source::{self, SubjectToken, SubjectTokenSource};
 use crate::status::Record;
 
 /// The two places a worker talks to, opened anew by each worker: connections
@@ -151,19 +151,14 @@ impl Worker {
     fn start_fetch(&self) -> Attempt<Result<SubjectToken, Error>> {
         let source = Arc::clone(&self.peers.source);
         let deadline = self.deadline();
-        let place = crate::source::describe(&self.shared.settings.source);
-        let seconds = self.shared.settings.request_timeout.as_secs_f64();
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             tokio::select! {
                 biased;
                 result = source.fetch() => result,
-                () = deadline => Err(Error::new(
-                    ErrorKind::SourceUnavailable,
-                    FailureClass::Transient,
-                    format!(
-                        "{place} did not answer within {seconds} s (request_timeout_seconds); is \
-                         the agent hung?"
-                    ),
+                () = deadline => Err(source::too_slow(
+                    &shared.settings.source,
+                    shared.settings.request_timeout,
                 )),
             }
         })

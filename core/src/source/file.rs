@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::{Checks, Fetch, SubjectToken, SubjectTokenSource};
+use super::{Checks, Fetch, Found, SubjectTokenSource};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::MAX_TOKEN_BYTES;
 
@@ -25,35 +25,49 @@ impl TokenFile {
     pub(super) fn new(path: PathBuf, checks: Checks) -> Self {
         Self(Arc::new(Inner { path, checks }))
     }
+
+    pub(super) async fn look(&self) -> Result<Found, Error> {
+        let inner = Arc::clone(&self.0);
+        // A read may hang (a dead network file system): never on the runtime's thread.
+        match tokio::task::spawn_blocking(move || inner.look()).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::internal(format!("reading the token file: {error}"))),
+        }
+    }
 }
 
 impl SubjectTokenSource for TokenFile {
     fn fetch(&self) -> Fetch<'_> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move {
-            // A read may hang (a dead network file system): never on the runtime's thread.
-            match tokio::task::spawn_blocking(move || inner.read_and_check()).await {
-                Ok(result) => result,
-                Err(error) => Err(Error::internal(format!("reading the token file: {error}"))),
-            }
+        Box::pin(async {
+            let found = self.look().await?;
+            let mut token = self
+                .0
+                .checks
+                .check(&found.token)
+                .map_err(Inner::as_stale)?;
+            token.warnings.extend(found.warnings);
+            Ok(token)
         })
     }
 }
 
 impl Inner {
-    fn read_and_check(&self) -> Result<SubjectToken, Error> {
+    fn look(&self) -> Result<Found, Error> {
         let (text, metadata) = self.read()?;
-        let mut token = self.checks.check(text.trim()).map_err(Self::as_stale)?;
         let mode = metadata.permissions().mode();
-        if mode & 0o044 != 0 {
-            token.warnings.push(format!(
+        let readable_by_others = (mode & 0o044 != 0).then(|| {
+            format!(
                 "the token file {} is readable by others (mode {:04o}): whoever reads it can get \
                  access tokens",
                 self.path.display(),
                 mode & 0o7777
-            ));
-        }
-        Ok(token)
+            )
+        });
+        Ok(Found {
+            token: Zeroizing::new(text.trim().to_owned()),
+            identities: Vec::new(),
+            warnings: readable_by_others.into_iter().collect(),
+        })
     }
 
     /// The file is opened by its name each time: a projected volume swaps a

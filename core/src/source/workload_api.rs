@@ -6,8 +6,9 @@ use std::io;
 use spiffe::transport::{Endpoint, GrpcStatusCode, TransportError};
 use spiffe::{JwtSvid, WorkloadApiClient, WorkloadApiError};
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
-use super::{Checks, Fetch, SubjectToken, SubjectTokenSource};
+use super::{Checks, Fetch, Found, Identity, SubjectToken, SubjectTokenSource};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::secret::printable;
 
@@ -37,38 +38,46 @@ impl WorkloadApi {
         // client of unknown state behind.
         let client = match slot.take() {
             Some(client) => client,
-            None => WorkloadApiClient::connect(self.endpoint.clone())
-                .await
-                .map_err(|error| self.explain(&error))?,
+            None => self.connect().await?,
         };
-        let result = self.fetch_with(&client).await;
-        if result.is_ok() {
-            *slot = Some(client);
-        }
-        result
+        let found = self.look_with(&client).await?;
+        let mut token = self.checks.check(&found.token)?;
+        token.warnings.extend(found.warnings);
+        *slot = Some(client);
+        Ok(token)
     }
 
-    async fn fetch_with(&self, client: &WorkloadApiClient) -> Result<SubjectToken, Error> {
+    pub(super) async fn look(&self) -> Result<Found, Error> {
+        self.look_with(&self.connect().await?).await
+    }
+
+    async fn connect(&self) -> Result<WorkloadApiClient, Error> {
+        WorkloadApiClient::connect(self.endpoint.clone())
+            .await
+            .map_err(|error| self.explain(&error))
+    }
+
+    async fn look_with(&self, client: &WorkloadApiClient) -> Result<Found, Error> {
         let audience = [self.checks.audience.as_str()];
         let spiffe_id = self.checks.spiffe_id.as_ref();
         match client.fetch_all_jwt_svids(audience, spiffe_id).await {
-            Ok(svids) => {
-                let chosen = self.choose(&svids)?;
-                let mut token = self.checks.check(chosen.token())?;
-                token
-                    .warnings
-                    .extend(self.several_identities_warning(&svids));
-                Ok(token)
-            }
+            Ok(svids) => Ok(Found {
+                token: Zeroizing::new(self.choose(&svids)?.token().to_owned()),
+                identities: svids.iter().map(identity).collect(),
+                warnings: self.several_identities_warning(&svids).into_iter().collect(),
+            }),
             // JWT-SVID §2.2 makes `kid` optional, the client library does not.
             // Our own check decides whether this one is needed.
             Err(WorkloadApiError::JwtSvid(_)) if self.hint.is_none() => {
                 let token = client
                     .fetch_jwt_token(audience, spiffe_id)
                     .await
-                    .map(zeroize::Zeroizing::new)
                     .map_err(|error| self.explain(&error))?;
-                self.checks.check(&token)
+                Ok(Found {
+                    token: Zeroizing::new(token),
+                    identities: Vec::new(),
+                    warnings: Vec::new(),
+                })
             }
             Err(error) => Err(self.explain(&error)),
         }
@@ -184,6 +193,13 @@ impl WorkloadApi {
 impl SubjectTokenSource for WorkloadApi {
     fn fetch(&self) -> Fetch<'_> {
         Box::pin(self.fetch_and_check())
+    }
+}
+
+fn identity(svid: &JwtSvid) -> Identity {
+    Identity {
+        spiffe_id: svid.spiffe_id().to_string(),
+        hint: svid.hint().map(str::to_owned),
     }
 }
 

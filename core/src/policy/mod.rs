@@ -533,3 +533,8 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,265 @@
+//! What a subject token is held against before it is used, rule by rule: a
+//! provider stops at the first broken one, the doctor wants to see them all.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use spiffe::SpiffeId;
+
+use super::SubjectToken;
+use crate::clock::{Clock, Now, rfc3339};
+use crate::error::{Error, ErrorKind, FailureClass};
+use crate::jwt::Jwt;
+use crate::secret::Secret;
+
+/// What a subject token is held against.
+#[derive(Clone)]
+pub(crate) struct Checks {
+    /// Where it came from, for messages.
+    pub(crate) place: String,
+    pub(crate) audience: String,
+    pub(crate) spiffe_id: Option<SpiffeId>,
+    /// OpenAI wants `kid`, `iss` and `iat`, which JWT-SVID leaves optional.
+    pub(crate) for_exchange: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The part of a token that a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// `alg` and `typ`.
+    Algorithm,
+    Kid,
+    Iss,
+    Sub,
+    Aud,
+    /// `exp` and `iat`.
+    Times,
+}
+
+/// A broken rule.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) part: Part,
+    class: FailureClass,
+    /// Goes on from "the JWT-SVID from …".
+    pub(crate) what: String,
+    pub(crate) fix: String,
+}
+
+impl Problem {
+    fn new(part: Part, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            part,
+            class: FailureClass::Permanent,
+            what: what.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+impl Checks {
+    /// Decodes a token and applies every rule.
+    pub(super) fn check(&self, token: &str) -> Result<SubjectToken, Error> {
+        let now = self.clock.now();
+        let jwt = self.decode(token)?;
+        let refuse = |problem| self.refuse(problem);
+        algorithm(&jwt).map_err(refuse)?;
+        let spiffe_id = self.subject(&jwt).map_err(refuse)?;
+        self.audience(&jwt).map_err(refuse)?;
+        let exp = end(&jwt).map_err(refuse)?;
+        if self.for_exchange {
+            required(&jwt).into_iter().try_for_each(Err).map_err(refuse)?;
+        }
+        let life = life(exp, jwt.iat, now).map_err(refuse)?;
+        let secret = Secret::new(token).map_err(|_| {
+            self.error(
+                FailureClass::Permanent,
+                "has a byte in it that no HTTP header may carry",
+            )
+        })?;
+        Ok(SubjectToken {
+            secret,
+            spiffe_id: spiffe_id.to_string(),
+            received: now,
+            exp,
+            life,
+            warnings: self.clock_warning(jwt.iat, now).into_iter().collect(),
+            jwt,
+        })
+    }
+
+    fn decode(&self, token: &str) -> Result<Jwt, Error> {
+        Jwt::decode(token).map_err(|error| {
+            self.error(
+                FailureClass::Permanent,
+                &format!("is not a JWT: {error}"),
+            )
+        })
+    }
+
+    /// Every rule that the token breaks, those of OpenAI included.
+    pub(crate) fn problems(&self, jwt: &Jwt, now: Now) -> Vec<Problem> {
+        let mut problems: Vec<_> = [
+            algorithm(jwt).err(),
+            self.subject(jwt).err(),
+            self.audience(jwt).err(),
+            end(jwt).and_then(|exp| life(exp, jwt.iat, now)).err(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        problems.extend(required(jwt));
+        problems
+    }
+
+    fn subject(&self, jwt: &Jwt) -> Result<SpiffeId, Problem> {
+        let bad = |what: String, fix| Problem::new(Part::Sub, what, fix);
+        let subject = jwt.sub.as_deref().ok_or_else(|| {
+            bad(
+                "has no `sub` claim, which must be the SPIFFE ID".to_owned(),
+                "is it a token of another kind of issuer?",
+            )
+        })?;
+        let spiffe_id = SpiffeId::from_str(subject).map_err(|error| {
+            bad(
+                format!("has a `sub` claim that is not a SPIFFE ID ({error})"),
+                "is it an ID token of another kind of issuer?",
+            )
+        })?;
+        match &self.spiffe_id {
+            Some(wanted) if *wanted != spiffe_id => Err(bad(
+                format!("is for {spiffe_id}, and {wanted} was asked for"),
+                "correct spiffe_id (SVIDEX_SPIFFE_ID), or leave it out",
+            )),
+            _ => Ok(spiffe_id),
+        }
+    }
+
+    fn audience(&self, jwt: &Jwt) -> Result<(), Problem> {
+        if jwt.aud.contains(&self.audience) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Part::Aud,
+            format!(
+                "is for the audience {:?}, and {:?} is needed",
+                jwt.aud, self.audience
+            ),
+            "configure the same audience here, where the SVID is made, and on the Workload \
+             Identity Provider",
+        ))
+    }
+
+    /// Issuers date tokens with their own clock; a minute ahead of ours is skew.
+    pub(crate) fn clock_warning(&self, iat: Option<i64>, now: Now) -> Option<String> {
+        let ahead = iat? - now.wall;
+        (ahead > 60_000).then(|| {
+            format!(
+                "the JWT-SVID from {} was issued {} s in the future of this host's clock: the \
+                 clock is behind",
+                self.place,
+                ahead / 1_000
+            )
+        })
+    }
+
+    fn refuse(&self, problem: Problem) -> Error {
+        self.error(
+            problem.class,
+            &format!("{}; {}", problem.what, problem.fix),
+        )
+    }
+
+    fn error(&self, class: FailureClass, problem: &str) -> Error {
+        Error::new(
+            ErrorKind::InvalidSubjectToken,
+            class,
+            format!("the JWT-SVID from {} {problem}", self.place),
+        )
+    }
+}
+
+/// JWT-SVID §2.1 and §2.3.
+fn algorithm(jwt: &Jwt) -> Result<(), Problem> {
+    let bad = |what: String, fix: &str| Err(Problem::new(Part::Algorithm, what, fix));
+    if !jwt.has_supported_alg() {
+        let alg = match jwt.alg.as_deref() {
+            Some(alg) => format!("alg {alg:?}"),
+            None => "no `alg`".to_owned(),
+        };
+        return bad(
+            format!("is signed with {alg}, which JWT-SVID does not allow"),
+            "sign with RS, ES or PS and 256, 384 or 512",
+        );
+    }
+    if !jwt.has_supported_typ() {
+        return bad(
+            "has a header `typ` other than JWT or JOSE".to_owned(),
+            "is it a token of another kind of issuer?",
+        );
+    }
+    Ok(())
+}
+
+/// JWT-SVID §3.3.
+fn end(jwt: &Jwt) -> Result<i64, Problem> {
+    jwt.exp.ok_or_else(|| {
+        Problem::new(
+            Part::Times,
+            "has no `exp` claim",
+            "JWT-SVID requires it: is it a token of another kind of issuer?",
+        )
+    })
+}
+
+/// What OpenAI requires and JWT-SVID leaves optional.
+fn required(jwt: &Jwt) -> Vec<Problem> {
+    let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+    let rules = [
+        (Part::Kid, is_empty(&jwt.kid), "`kid` in its header"),
+        (Part::Iss, is_empty(&jwt.iss), "`iss` claim"),
+        (Part::Times, jwt.iat.is_none(), "`iat` claim"),
+    ];
+    let broken = rules.into_iter().filter(|(_, missing, _)| *missing);
+    broken
+        .map(|(part, _, name)| {
+            Problem::new(
+                part,
+                format!("has no {name}: JWT-SVID leaves that optional, OpenAI requires it"),
+                "configure the issuer to add it (SPIRE: `jwt_issuer` for `iss`)",
+            )
+        })
+        .collect()
+}
+
+/// How long the token may be used, in milliseconds; above 0.
+fn life(exp: i64, iat: Option<i64>, now: Now) -> Result<i64, Problem> {
+    let times = || {
+        format!(
+            "exp {}, iat {}, and this host's clock says {}",
+            rfc3339(exp),
+            iat.map_or("absent".to_owned(), rfc3339),
+            rfc3339(now.wall)
+        )
+    };
+    if iat.is_some_and(|iat| iat >= exp) {
+        return Err(Problem::new(
+            Part::Times,
+            format!("ends before it begins ({})", times()),
+            "correct the issuer",
+        ));
+    }
+    if exp <= now.wall {
+        return Err(Problem {
+            part: Part::Times,
+            class: FailureClass::Transient,
+            what: format!("had expired when it arrived ({})", times()),
+            fix: format!(
+                "either this host's clock is at least {} s fast, or the SVID was not renewed",
+                (now.wall - exp) / 1_000
+            ),
+        });
+    }
+    Ok((exp - now.wall).min(iat.map_or(i64::MAX, |iat| exp - iat)))
+}
