@@ -1,0 +1,20 @@
+/* The C half of the binding: what Go cannot say about the C ABI. */
+#ifndef SVIDEX_GO_BRIDGE_H
+#define SVIDEX_GO_BRIDGE_H
+
+#if defined(__has_include)
+#if !__has_include(<svidex.h>)
+#error "the native library of svidex is missing. In a clone run `make go` (or bindings/go/build.sh) first; with the library installed on the system build with `-tags svidex_system`; otherwise this platform has no prebuilt library."
+#endif
+#endif
+
+#include <stdint.h>
+#include <svidex.h>
+
+/* Begins to get a token of either kind. The outcome goes to svidexGoDone, with
+ * this waiter: a handle of Go, which is a number and never a pointer. */
+svidex_result svidex_go_start(const svidex_provider *provider, int is_access,
+                              int64_t timeout_ms, uintptr_t waiter,
+                              svidex_operation **operation, svidex_error **error);
+
+#endif

@@ -1,0 +1,3 @@
+module github.com/svidex/svidex/bindings/go
+
+go 1.24

@@ -1,0 +1,109 @@
+package svidexopenai
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/openai/openai-go/v3/auth"
+	"github.com/openai/openai-go/v3/shared"
+	svidex "github.com/svidex/svidex/bindings/go"
+)
+
+// maxRefreshBufferSeconds is how early the SDK may renew its access token.
+//
+// The SDK does not scale its buffer (20 minutes unless set) to the token's life,
+// and once inside the buffer it exchanges on every request until it holds a
+// token that ends later. An access token ends with its JWT-SVID, and an agent
+// gives a new SVID only after half the old one's life: so a buffer near half
+// the life of an SVID, let alone one beyond its whole life, buys exchanges that
+// gain nothing. SPIRE's SVIDs live 5 minutes by default. A quarter of a minute
+// is ample for the SDK's exchange, which runs in the background, and leaves
+// SVIDs down to a minute with one exchange each.
+const maxRefreshBufferSeconds = 15
+
+// WorkloadIdentity is for option.WithWorkloadIdentity: the SDK exchanges and
+// caches, the provider gives it a JWT-SVID with life left, from memory.
+//
+// RefreshBufferSeconds of the result is the provider's, but at most 15, for the
+// SDK would exchange on every request if it were longer than an SVID lives; set
+// it higher where yours live long. If the provider lacks one of the two IDs,
+// the first request fails with the error that names it.
+func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
+	identity, err := provider.WorkloadIdentity()
+	if err != nil {
+		// The SDK refuses empty IDs in words of its own before it asks for a
+		// token; these never leave the process, as the error comes first.
+		return auth.WorkloadIdentity{
+			IdentityProviderID: "not set",
+			ServiceAccountID:   "not set",
+			Provider:           subjectTokens{get: func(context.Context) (string, error) { return "", err }},
+		}
+	}
+	return auth.WorkloadIdentity{
+		ClientID:             identity.ClientID,
+		IdentityProviderID:   identity.IdentityProviderID,
+		ServiceAccountID:     identity.ServiceAccountID,
+		Provider:             subjectTokens{get: provider.GetToken},
+		RefreshBufferSeconds: refreshBufferSeconds(identity.RefreshBufferSeconds),
+	}
+}
+
+// refreshBufferSeconds is never 0, which the SDK takes for its default.
+func refreshBufferSeconds(wanted float64) int {
+	return int(math.Max(1, math.Min(wanted, maxRefreshBufferSeconds)))
+}
+
+// subjectTokens is the SDK's view of a provider.
+type subjectTokens struct {
+	get func(context.Context) (string, error)
+}
+
+func (s subjectTokens) TokenType() auth.SubjectTokenType { return auth.SubjectTokenTypeJWT }
+
+// GetToken needs none of the SDK's HTTP client: no fetch goes through it.
+func (s subjectTokens) GetToken(ctx context.Context, _ auth.HTTPDoer) (string, error) {
+	token, err := s.get(ctx)
+	if err == nil {
+		return token, nil
+	}
+	if final(err) {
+		err = finalError{err}
+	}
+	return "", &auth.SubjectTokenProviderError{Provider: "svidex", Message: "no JWT-SVID", Cause: err}
+}
+
+// final reports whether no retry can cure err. A context that ended is the
+// SDK's to judge: it has its own.
+func final(err error) bool {
+	var ours *svidex.Error
+	return errors.As(err, &ours) && !ours.Retryable() && !errors.Is(err, svidex.ErrCancelled)
+}
+
+// finalError makes the SDK give up at once. It retries what a subject token
+// provider returns, unless it finds an OAuth error of its own type that is not
+// a temporary one.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+// As answers errors.As for the SDK's type, with the OAuth code nearest to what
+// is wrong.
+func (e finalError) As(target any) bool {
+	oauth, ok := target.(**auth.OAuthError)
+	if ok {
+		*oauth = &auth.OAuthError{ErrorCode: oauthCode(e.error)}
+	}
+	return ok
+}
+
+func oauthCode(err error) shared.OAuthErrorCode {
+	switch {
+	case errors.Is(err, svidex.ErrPermissionDenied):
+		return "access_denied"
+	case errors.Is(err, svidex.ErrInvalidSubjectToken):
+		return "invalid_subject_token"
+	default:
+		return "invalid_request"
+	}
+}

@@ -1,0 +1,103 @@
+package svidex
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"runtime"
+	"runtime/cgo"
+	"sync/atomic"
+	"time"
+)
+
+type tokenKind int
+
+const (
+	subjectToken tokenKind = iota
+	accessToken
+)
+
+// waiter is where the outcome of a call arrives. Its channel takes the one
+// outcome whether or not anybody still listens, so native threads never wait.
+type waiter struct {
+	done chan outcome
+	held *atomic.Pointer[heldToken]
+}
+
+type outcome struct {
+	text string
+	err  error
+}
+
+// pastDeadline is how much longer than its context a call may take, so that it
+// is the context that ends it.
+const pastDeadline = time.Second
+
+// wait gets a token that is not yet at hand as a Go string.
+func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
+	if ctx.Err() != nil {
+		return "", contextError(ctx, nil)
+	}
+	began := time.Now()
+	operation, waiter, err := p.start(ctx, kind)
+	if err != nil {
+		return "", err
+	}
+	defer C.svidex_operation_free(operation)
+	select {
+	case ended := <-waiter.done:
+		return ended.text, ended.err
+	case <-ctx.Done():
+		C.svidex_operation_cancel(operation)
+		return "", contextError(ctx, p.failureSince(began))
+	}
+}
+
+// start begins a call; its outcome comes to the waiter exactly once.
+func (p *Provider) start(ctx context.Context, kind tokenKind) (*C.svidex_operation, *waiter, error) {
+	w := &waiter{done: make(chan outcome, 1), held: &p.subject}
+	isAccess := C.int(0)
+	if kind == accessToken {
+		w.held, isAccess = &p.access, 1
+	}
+	timeout := C.int64_t(-1)
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = C.int64_t((time.Until(deadline) + pastDeadline).Milliseconds())
+	}
+	handle := cgo.NewHandle(w)
+	var operation *C.svidex_operation
+	var failure *C.svidex_error
+	result := C.svidex_go_start(p.handle, isAccess, timeout, C.uintptr_t(handle), &operation, &failure)
+	runtime.KeepAlive(p)
+	if result != C.SVIDEX_RESULT_OK {
+		handle.Delete()
+		return nil, nil, takeError(result, failure)
+	}
+	return operation, w, nil
+}
+
+// svidexGoDone is called once for each start that worked, on a native thread.
+//
+//export svidexGoDone
+func svidexGoDone(handle C.uintptr_t, result C.svidex_result, token *C.svidex_token, failure *C.svidex_error) {
+	w := cgo.Handle(handle).Value().(*waiter)
+	cgo.Handle(handle).Delete()
+	if result != C.SVIDEX_RESULT_OK {
+		w.done <- outcome{err: takeError(result, failure)}
+		return
+	}
+	w.done <- outcome{text: w.adopt(token)}
+	C.svidex_token_free(token)
+}
+
+// adopt gives a token's text, copied from C once for all who wait for it.
+func (w *waiter) adopt(token *C.svidex_token) string {
+	generation := uint64(C.svidex_token_generation(token))
+	if held := w.held.Load(); held != nil && held.generation == generation {
+		return held.text
+	}
+	text := C.GoStringN(C.svidex_token_value(token), C.int(C.svidex_token_length(token)))
+	w.held.Store(&heldToken{generation: generation, text: text})
+	return text
+}
