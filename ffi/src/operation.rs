@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use svidex::{Error, Operation, Token, TokenKind};
 
@@ -38,13 +38,17 @@ pub type svidex_token_callback = Option<
     ),
 >;
 
-/// The one owner of the right to call back: it is used up by its use, and if
-/// it gets lost on our threads instead, its destructor uses it.
+/// The one owner of the right to call back. It is used up by its use, and if it
+/// gets lost instead, its destructor uses it.
+///
+/// Off our threads it can only end while the call that starts it is still
+/// running, because it could not be started: then that call returns the error,
+/// and no callback comes.
 struct Completion {
-    callback:
-        unsafe extern "C" fn(*mut c_void, svidex_result, *mut svidex_token, *mut svidex_error),
+    callback: unsafe extern "C" fn(*mut c_void, svidex_result, *mut svidex_token, *mut svidex_error),
     user_data: *mut c_void,
-    fired: bool,
+    not_started: Arc<OnceLock<svidex_error>>,
+    settled: bool,
 }
 
 // SAFETY: the header demands of `user_data` that it may be used on our threads.
@@ -52,17 +56,17 @@ unsafe impl Send for Completion {}
 
 impl Completion {
     fn fire(mut self, ended: Result<Arc<Token>, Error>) {
-        self.call(ended.map_err(|error| svidex_error::from(&error)));
+        self.settle(ended.map_err(svidex_error::from));
     }
 
-    fn call(&mut self, ended: Result<Arc<Token>, svidex_error>) {
-        self.fired = true;
+    fn settle(&mut self, ended: Result<Arc<Token>, svidex_error>) {
+        self.settled = true;
         let (result, token, error) = match ended {
-            Ok(token) => (
-                svidex_result::Ok,
-                token::into_handle(token),
-                ptr::null_mut(),
-            ),
+            Err(error) if !svidex::on_runtime_thread() => {
+                let _ = self.not_started.set(error);
+                return;
+            }
+            Ok(token) => (svidex_result::Ok, token::into_handle(token), ptr::null_mut()),
             Err(error) => (error.result(), ptr::null_mut(), handle::into_handle(error)),
         };
         // SAFETY: a function pointer from C that is not NULL, with what the header promises it.
@@ -72,10 +76,8 @@ impl Completion {
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        // Off our threads it can only be `start` that failed: then its caller
-        // gets the result, and no callback.
-        if !self.fired && svidex::on_runtime_thread() {
-            self.call(Err(svidex_error::internal(
+        if !self.settled {
+            self.settle(Err(svidex_error::internal(
                 "a pending call was lost: a defect in svidex; please report this",
             )));
         }
@@ -93,8 +95,8 @@ impl Drop for Completion {
 ///
 /// If this returns `SVIDEX_RESULT_OK`, the callback comes, whatever happens:
 /// failures of the fetch are its to hear. With any other result it never comes:
-/// `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `INTERNAL`. After a `fork()`
-/// it comes in the process that made the call.
+/// `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `INTERNAL` (no thread could be
+/// started). After a `fork()` it comes in the process that made the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_provider_get_token_async(
     provider: *const svidex_provider,
@@ -164,14 +166,17 @@ unsafe fn start(
              the provider's own timeout",
         ));
     }
+    let not_started = Arc::new(OnceLock::new());
     let completion = Completion {
         callback,
         user_data,
-        fired: false,
+        not_started: Arc::clone(&not_started),
+        settled: false,
     };
-    let inner = provider.start(kind, provider::timeout(timeout_ms), |ended| {
-        completion.fire(ended)
-    });
+    let inner = provider.start(kind, provider::timeout(timeout_ms), |ended| completion.fire(ended));
+    if let Some(error) = Arc::into_inner(not_started).and_then(OnceLock::into_inner) {
+        return Err(error);
+    }
     if !operation.is_null() {
         // SAFETY: not NULL; writable by the caller's word.
         unsafe { operation.write(handle::into_handle(svidex_operation { inner })) };

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Builds the C library into OUT (default: ffi/ below cargo's target directory):
+#
+#   libsvidex.so, libsvidex.so.0   the shared library and the name programs record
+#   libsvidex.a                    the static library; only svidex_* can be linked to
+#   libs-private                   what a static link needs besides, one line
+#   svidex.pc                      for use from OUT itself; install.sh makes another
+#
+# usage: ffi/build.sh [OUT] [cargo arguments…]
+#
+# It needs cargo, a C compiler and binutils. Linux only: the post-link step is ELF's.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+target=${CARGO_TARGET_DIR:-$root/target}
+out=${1:-$target/ffi}
+[ $# -eq 0 ] || shift
+
+for tool in cargo cc ld objcopy ar nm; do
+    command -v "$tool" >/dev/null || {
+        echo "ffi/build.sh: $tool is missing (Debian: apt-get install cargo gcc binutils)" >&2
+        exit 1
+    }
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$root"
+made=$target/release
+# The list stays where it is: cargo makes it only when it compiles.
+libs=$made/svidex-ffi.native-libs
+cargo rustc --release -p svidex-ffi --lib "$@" -- --print=native-static-libs="$libs"
+
+# Names of C functions, from the header: what else is in the archive is nobody's
+# business. Two Rust archives in one program would otherwise both define
+# rust_eh_personality and the rest of their runtime.
+sed -n 's/.*\(svidex_[a-z_]*\)(.*/\1/p' include/svidex.h | sort -u >"$work/named"
+nm -D --defined-only "$made/libsvidex_ffi.so" | awk '{ print $3 }' | sort -u >"$work/exports"
+missing=$(comm -23 "$work/named" "$work/exports")
+[ -z "$missing" ] || {
+    echo "ffi/build.sh: the header names what the library lacks:" $missing >&2
+    exit 1
+}
+
+# One object of everything the exports reach. Groups are dissolved: the linker
+# keeps one of each name per program, and would tie ours to another archive's.
+roots=$(sed 's/^/-u /' "$work/exports")
+# shellcheck disable=SC2086
+ld -r --gc-sections --force-group-allocation $roots -o "$work/svidex.o" "$made/libsvidex_ffi.a"
+# Bitcode that Rust's own archives carry: a linker with LLVM's plugin would take
+# the object for nothing but that, and find no symbols in it.
+objcopy --remove-section=.llvmbc --remove-section=.llvmcmd "$work/svidex.o"
+objcopy --keep-global-symbols="$work/exports" --strip-unneeded "$work/svidex.o"
+rm -f "$work/libsvidex.a"
+ar rcsD "$work/libsvidex.a" "$work/svidex.o"
+
+mkdir -p "$out"
+cp "$work/libsvidex.a" "$out/libsvidex.a"
+cp "$made/libsvidex_ffi.so" "$out/libsvidex.so.0"
+ln -sf libsvidex.so.0 "$out/libsvidex.so"
+tr '\n' ' ' <"$libs" | sed 's/ *$//' >"$out/libs-private"
+echo >>"$out/libs-private"
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+sed -e "s|@PREFIX@|$out|" -e "s|@VERSION@|$version|" -e "s|@LIBS_PRIVATE@|$(cat "$out/libs-private")|" \
+    -e "s|^libdir=.*|libdir=$out|" -e "s|^includedir=.*|includedir=$root/include|" \
+    ffi/svidex.pc.in >"$out/svidex.pc"

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Installs the C library below PREFIX (default: /usr/local):
+#
+#   include/svidex.h
+#   lib/libsvidex.a, lib/libsvidex.so -> libsvidex.so.0 -> libsvidex.so.VERSION
+#   lib/pkgconfig/svidex.pc
+#
+# usage: ffi/install.sh [PREFIX]      DESTDIR is put in front of it for packagers
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+prefix=${1:-/usr/local}
+case $prefix in
+    /*) ;;
+    *) prefix=$(pwd)/$prefix ;;
+esac
+built=${CARGO_TARGET_DIR:-$root/target}/ffi
+"$here/build.sh" "$built"
+
+version=$(sed -n 's/^Version: //p' "$built/svidex.pc")
+into=${DESTDIR:-}$prefix
+install -d "$into/include" "$into/lib/pkgconfig"
+install -m 644 "$root/include/svidex.h" "$into/include/svidex.h"
+install -m 644 "$built/libsvidex.a" "$into/lib/libsvidex.a"
+install -m 755 "$built/libsvidex.so.0" "$into/lib/libsvidex.so.$version"
+ln -sf "libsvidex.so.$version" "$into/lib/libsvidex.so.0"
+ln -sf libsvidex.so.0 "$into/lib/libsvidex.so"
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" \
+    -e "s|@LIBS_PRIVATE@|$(cat "$built/libs-private")|" \
+    "$here/svidex.pc.in" >"$into/lib/pkgconfig/svidex.pc"
+chmod 644 "$into/lib/pkgconfig/svidex.pc"
+echo "svidex $version: header, libraries and svidex.pc are in $into"
