@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agent::{Agent, TokenFilePlan};
 use crate::authority::Algorithm;
@@ -105,7 +105,12 @@ impl Control {
         let agent = self.agent()?;
         let alg = alg.unwrap_or(self.world.settings().alg);
         let rotated = agent.authority.rotate(alg, drop_old);
-        rotated.map_err(|error| ControlError(error.to_string()))
+        rotated.map_err(|error| ControlError(error.to_string()))?;
+        self.patch_settings(&json!({ "alg": alg }))?;
+        if drop_old {
+            agent.token_file.renew().map_err(token_file)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn revoke(&self, which: &Revocation) -> Done<usize> {
@@ -119,13 +124,16 @@ impl Control {
     }
 
     pub(crate) fn token_file(&self, plan: TokenFilePlan) -> Done<()> {
-        let written = self.agent()?.token_file.follow(plan);
-        written.map_err(|error| ControlError(format!("token file: {error}")))
+        self.agent()?.token_file.follow(plan).map_err(token_file)
     }
 
     fn agent(&self) -> Done<&Arc<Agent>> {
         self.agent.as_ref().ok_or_else(|| missing("agent"))
     }
+}
+
+fn token_file(error: std::io::Error) -> ControlError {
+    ControlError(format!("token file: {error}"))
 }
 
 fn missing(role: &str) -> ControlError {

@@ -1,5 +1,6 @@
 //! A running emulator: its servers on threads of its own.
 
+use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,6 +132,12 @@ impl Emulator {
             runtime: Some(runtime),
             _temporary: temporary,
         })
+    }
+
+    /// Runs `future` on the emulator's threads, blocking this one.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let runtime = self.runtime.as_ref();
+        runtime.expect("taken only on drop").block_on(future)
     }
 
     /// Addresses and names.

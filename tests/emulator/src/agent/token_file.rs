@@ -94,6 +94,18 @@ impl TokenFile {
         written
     }
 
+    /// Writes a new token now, unless the plan is not to.
+    pub(crate) fn renew(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        let written = match state.due {
+            Some(_) => self.write(&mut state),
+            None => Ok(()),
+        };
+        drop(state);
+        self.replanned.notify_one();
+        written
+    }
+
     /// Keeps writing; never returns.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut settings = self.world.watch_settings();
@@ -121,11 +133,8 @@ impl TokenFile {
                 }
             };
             if write {
-                let mut state = self.lock();
-                if state.due.is_some() {
-                    // The next round tries again; the counter shows what was done.
-                    let _ = self.write(&mut state);
-                }
+                // The next round tries again; the counter shows what was done.
+                let _ = self.renew();
             }
         }
     }

@@ -4,7 +4,7 @@ mod key;
 mod keyring;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +18,7 @@ use crate::clock;
 use crate::dir::StateDir;
 use crate::random;
 use crate::settings::{Minting, Settings};
+use key::SigningKey;
 use keyring::Keyring;
 
 /// Signs JWT-SVIDs and repeats them as an agent does.
@@ -67,8 +68,9 @@ impl Authority {
             cache: Mutex::default(),
             bundle: watch::Sender::default(),
         };
-        authority.prepare(alg)?;
+        // Those of an earlier start, if there are any, then what is missing.
         authority.publish();
+        authority.prepare(alg)?;
         Ok(authority)
     }
 
@@ -88,11 +90,7 @@ impl Authority {
     /// # Errors
     /// The key cannot be made or kept.
     pub(crate) fn prepare(&self, alg: Algorithm) -> Result<(), KeyringError> {
-        let (_, made) = lock(&self.keyring).signer(alg)?;
-        if made {
-            self.publish();
-        }
-        Ok(())
+        self.signer(alg).map(|_| ())
     }
 
     /// Signs with a new key from now on. SVIDs already handed out stay in the
@@ -150,8 +148,7 @@ impl Authority {
         audience: &[String],
         unique: bool,
     ) -> Result<Svid, KeyringError> {
-        self.prepare(settings.alg)?;
-        let (key, _) = lock(&self.keyring).signer(settings.alg)?;
+        let key = self.signer(settings.alg)?;
         let now = clock::unix_seconds();
         let iat = (now + settings.svid_clock_offset_seconds).floor();
         // Whole seconds, as every issuer writes them; a life below one is one.
@@ -187,6 +184,15 @@ impl Authority {
             half_life: now + settings.svid_ttl_seconds / 2.0,
             minting: settings.minting(),
         })
+    }
+
+    /// The key that signs with `alg`; a new one is published first.
+    fn signer(&self, alg: Algorithm) -> Result<Arc<SigningKey>, KeyringError> {
+        let (key, made) = lock(&self.keyring).signer(alg)?;
+        if made {
+            self.publish();
+        }
+        Ok(key)
     }
 
     fn publish(&self) {

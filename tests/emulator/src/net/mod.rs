@@ -1,6 +1,7 @@
 //! Sockets: TLS under a CA of its own, connections that can be reset, and a
 //! small client for discovery.
 
+mod authority;
 mod fetch;
 mod serve;
 mod tls;

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use super::authority::PlainAuthority;
+
 /// The connection that a request came on, among its extensions.
 #[derive(Clone, Default)]
 pub(crate) struct Connection(Arc<Notify>);
@@ -58,11 +60,12 @@ pub(crate) async fn serve_tcp(
     }
 }
 
-/// Accepts on a Unix socket.
+/// Accepts on a Unix socket. HTTP/2 only.
 pub(crate) async fn serve_unix(listener: UnixListener, router: Router) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let stream = PlainAuthority::new(stream);
                 tokio::spawn(serve_connection(stream, None, router.clone()));
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
