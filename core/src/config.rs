@@ -10,7 +10,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use spiffe::SpiffeId;
-use spiffe::transport::Endpoint;
+use spiffe::transport::{Endpoint, EndpointError};
 
 use crate::error::Error;
 
@@ -19,6 +19,16 @@ const DEFAULT_TOKEN_ENDPOINT: &str = "https://auth.openai.com/oauth/token";
 const DEFAULT_REFRESH_BUFFER_SECONDS: f64 = 1_200.0;
 const DEFAULT_REQUEST_TIMEOUT_SECONDS: f64 = 10.0;
 const DEFAULT_CALL_TIMEOUT_SECONDS: f64 = 30.0;
+
+/// The settings that a variable fills, as messages name them: whoever reads one
+/// may never have seen the other.
+const ENDPOINT_SOCKET: &str = "endpoint_socket (SPIFFE_ENDPOINT_SOCKET)";
+const IDENTITY_TOKEN_FILE: &str = "identity_token_file (OPENAI_IDENTITY_TOKEN_FILE)";
+const AUDIENCE: &str = "audience (SVIDEX_AUDIENCE)";
+const SPIFFE_ID: &str = "spiffe_id (SVIDEX_SPIFFE_ID)";
+const IDENTITY_PROVIDER_ID: &str = "identity_provider_id (OPENAI_IDENTITY_PROVIDER_ID)";
+const SERVICE_ACCOUNT_ID: &str = "service_account_id (OPENAI_SERVICE_ACCOUNT_ID)";
+const TOKEN_ENDPOINT: &str = "token_endpoint (SVIDEX_TOKEN_ENDPOINT)";
 
 /// Longer than any value that means something; a megabyte in a setting is a mistake.
 const MAX_TEXT_BYTES: usize = 4_096;
@@ -210,15 +220,15 @@ impl Config {
 
     pub(crate) fn validate(self, env: &Environment) -> Result<Settings, Error> {
         for (field, value) in [
-            ("endpoint_socket", &self.endpoint_socket),
-            ("identity_token_file", &self.identity_token_file),
-            ("audience", &self.audience),
-            ("spiffe_id", &self.spiffe_id),
+            (ENDPOINT_SOCKET, &self.endpoint_socket),
+            (IDENTITY_TOKEN_FILE, &self.identity_token_file),
+            (AUDIENCE, &self.audience),
+            (SPIFFE_ID, &self.spiffe_id),
             ("hint", &self.hint),
-            ("identity_provider_id", &self.identity_provider_id),
-            ("service_account_id", &self.service_account_id),
+            (IDENTITY_PROVIDER_ID, &self.identity_provider_id),
+            (SERVICE_ACCOUNT_ID, &self.service_account_id),
             ("client_id", &self.client_id),
-            ("token_endpoint", &self.token_endpoint),
+            (TOKEN_ENDPOINT, &self.token_endpoint),
             ("ca_file", &self.ca_file),
         ] {
             check_text(field, value.as_deref())?;
@@ -288,8 +298,8 @@ impl Config {
         token_endpoint: &Url,
     ) -> Result<Result<ExchangeSettings, Error>, Error> {
         for (field, value) in [
-            ("identity_provider_id", &self.identity_provider_id),
-            ("service_account_id", &self.service_account_id),
+            (IDENTITY_PROVIDER_ID, &self.identity_provider_id),
+            (SERVICE_ACCOUNT_ID, &self.service_account_id),
             ("client_id", &self.client_id),
         ] {
             if let Some(value) = value {
@@ -328,12 +338,7 @@ impl Config {
     }
 
     fn http_settings(&self, env: &Environment) -> Result<HttpSettings, Error> {
-        let ca_file = self.ca_file.as_ref().map(PathBuf::from);
-        if let Some(path) = &ca_file {
-            std::fs::File::open(path).map_err(|error| {
-                Error::invalid_config(format!("ca_file: cannot open {}: {error}", path.display()))
-            })?;
-        }
+        let ca_file = self.ca_file.as_deref().map(parse_ca_file).transpose()?;
         let proxy = env
             .first(["HTTPS_PROXY", "https_proxy"])?
             .map(|(name, value)| parse_proxy(name, &value))
@@ -341,8 +346,8 @@ impl Config {
         let found = openssl_probe::probe();
         Ok(HttpSettings {
             ca_file,
-            env_cert_file: env.get("SSL_CERT_FILE")?.map(PathBuf::from),
-            env_cert_dir: env.get("SSL_CERT_DIR")?.map(PathBuf::from),
+            env_cert_file: env.get("SSL_CERT_FILE")?.map(fixed),
+            env_cert_dir: env.get("SSL_CERT_DIR")?.map(fixed),
             system_cert_file: found.cert_file,
             system_cert_dir: found.cert_dir.into_iter().next(),
             proxy,
@@ -384,14 +389,13 @@ fn source_settings(
 }
 
 fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
-    let fail = |problem: String| {
+    let fail = |problem: &str| {
         Error::invalid_config(format!(
-            "endpoint_socket (SPIFFE_ENDPOINT_SOCKET) {problem}; use unix:///absolute/path or \
-             tcp://IP:port"
+            "{ENDPOINT_SOCKET} {problem}; use unix:///absolute/path or tcp://IP:port"
         ))
     };
     if uri.starts_with('/') {
-        return Err(fail(format!(
+        return Err(fail(&format!(
             "is a bare path without a scheme: write unix://{uri}"
         )));
     }
@@ -400,52 +404,84 @@ fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
             // The URI parser leaves escapes in place; a socket's name has none.
             let path = percent_decode_str(path.to_str().unwrap_or_default())
                 .decode_utf8()
-                .map_err(|_| fail("names a path that is not valid UTF-8".to_owned()))?;
+                .map_err(|_| fail("names a path that is not valid UTF-8"))?;
+            if path.contains('\0') {
+                return Err(fail("names a path with a NUL in it"));
+            }
             // sockaddr_un holds 108 bytes, its last one a NUL.
             if path.len() > 107 {
-                return Err(fail(format!(
+                return Err(fail(&format!(
                     "names a path of {} bytes, and the system allows 107",
                     path.len()
                 )));
             }
+            // What Kubernetes makes of a hostPath that was mounted too early; it
+            // stays one until the pod is made anew.
+            if Path::new(path.as_ref()).is_dir() {
+                return Err(fail(
+                    "names a directory: was it mounted before the agent had made its socket?",
+                ));
+            }
             Ok(Endpoint::Unix(PathBuf::from(path.as_ref())))
         }
         Ok(endpoint) => Ok(endpoint),
-        Err(_) if uri.starts_with("unix:") => Err(fail(
-            "does not name a socket by an absolute path".to_owned(),
-        )),
-        Err(error) => Err(fail(format!("is not a SPIFFE endpoint: {error}"))),
+        Err(EndpointError::UnixMissingPath | EndpointError::UnixAuthorityNotAllowed) => {
+            Err(fail("does not name a socket by an absolute path"))
+        }
+        Err(error) => Err(fail(&format!("is not a SPIFFE endpoint: {error}"))),
     }
 }
 
+/// Fixed now: the working directory may change under us.
+fn fixed(path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    // It fails where there is no working directory: then nothing can be fixed.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 fn parse_file(path: &str) -> Result<PathBuf, Error> {
-    // Fixed now: the working directory may change under us.
-    let path = std::path::absolute(Path::new(path)).map_err(|error| {
-        Error::invalid_config(format!("identity_token_file is not a path: {error}"))
-    })?;
+    let path = fixed(path);
     // A missing file may still come (sidecars start when they start); a thing
     // that is there and is no file will not turn into one.
-    match std::fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => Err(Error::invalid_config(format!(
-            "identity_token_file (OPENAI_IDENTITY_TOKEN_FILE) is a directory: {}; name the file in it",
+    if path.is_dir() {
+        return Err(Error::invalid_config(format!(
+            "{IDENTITY_TOKEN_FILE} is a directory: {}; name the file in it",
             path.display()
-        ))),
-        _ => Ok(path),
+        )));
     }
+    Ok(path)
+}
+
+/// Looked at now, read when it is first needed. Opening it would block on a FIFO.
+fn parse_ca_file(path: &str) -> Result<PathBuf, Error> {
+    let path = fixed(path);
+    let bad = |problem: &str| {
+        Error::invalid_config(format!(
+            "ca_file {}: {problem}; name a PEM file with the CA certificates to trust",
+            path.display()
+        ))
+    };
+    let metadata = std::fs::metadata(&path).map_err(|error| bad(&error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(bad("it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(bad("it is not a regular file"));
+    }
+    std::fs::File::open(&path).map_err(|error| bad(&error.to_string()))?;
+    Ok(path)
 }
 
 fn parse_spiffe_id(text: &str) -> Result<SpiffeId, Error> {
     SpiffeId::from_str(text).map_err(|error| {
         Error::invalid_config(format!(
-            "spiffe_id (SVIDEX_SPIFFE_ID) is not a SPIFFE ID ({error}): write spiffe://trust.domain/path"
+            "{SPIFFE_ID} is not a SPIFFE ID ({error}): write spiffe://trust.domain/path"
         ))
     })
 }
 
 fn parse_token_endpoint(text: &str) -> Result<Url, Error> {
-    let fail = |problem: &str| {
-        Error::invalid_config(format!("token_endpoint (SVIDEX_TOKEN_ENDPOINT) {problem}"))
-    };
+    let fail = |problem: &str| Error::invalid_config(format!("{TOKEN_ENDPOINT} {problem}"));
     let url = Url::parse(text).map_err(|error| fail(&format!("is not a URL: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fail("has a user name or password in it; leave them out"));
@@ -495,7 +531,7 @@ fn parse_proxy(name: &str, value: &str) -> Result<Url, Error> {
 fn check_text(field: &str, value: Option<&str>) -> Result<(), Error> {
     let Some(value) = value else { return Ok(()) };
     let problem = if value.trim().is_empty() {
-        "is empty".to_owned()
+        "is empty: leave it out, or give it a value".to_owned()
     } else if value.len() > MAX_TEXT_BYTES {
         format!(
             "has {} bytes, and at most {MAX_TEXT_BYTES} make sense",
@@ -504,7 +540,9 @@ fn check_text(field: &str, value: Option<&str>) -> Result<(), Error> {
     } else if value.contains('\0') {
         "has a NUL byte in it".to_owned()
     } else if value.chars().any(char::is_control) {
-        "has a control character (a line end, perhaps) in it".to_owned()
+        "has a control character in it (a line end, perhaps, from the file it was read from): \
+         remove it"
+            .to_owned()
     } else {
         return Ok(());
     };
@@ -531,12 +569,18 @@ fn check_id(field: &str, value: &str) -> Result<(), Error> {
 }
 
 fn seconds(field: &str, value: Option<f64>, default: f64) -> Result<Duration, Error> {
+    // Time is counted in milliseconds.
+    const SHORTEST: f64 = 0.001;
     const DAY: f64 = 86_400.0;
     let value = value.unwrap_or(default);
-    if !(value > 0.0 && value <= DAY) {
+    if !(SHORTEST..=DAY).contains(&value) {
         return Err(Error::invalid_config(format!(
-            "{field} is {value}: it must be more than 0 and at most {DAY} seconds"
+            "{field} is {value}: it must be more than 0 (at least {SHORTEST}) and at most {DAY} \
+             seconds"
         )));
     }
     Ok(Duration::from_secs_f64(value))
 }
+
+#[cfg(test)]
+mod tests;

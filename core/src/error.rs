@@ -206,3 +206,6 @@ impl Error {
         self.class
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! Runs `tests/vectors/errors.json`, as far as the core knows those names.
+
+use serde::Deserialize;
+
+use super::{Error, ErrorKind};
+use crate::test_vectors::load;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    node_code: String,
+    c_result: String,
+    c_number: usize,
+    retryable: Option<bool>,
+}
+
+#[test]
+fn vectors() {
+    let vectors = load::<Given, Expected>(include_str!("../../../tests/vectors/errors.json"), 10);
+    let kinds: Vec<_> = vectors.iter().map(|v| v.given.kind.as_str()).collect();
+    assert_eq!(kinds, ErrorKind::ALL.map(ErrorKind::as_str));
+    for (index, (vector, kind)) in vectors.iter().zip(ErrorKind::ALL).enumerate() {
+        let expected = &vector.expected;
+        assert_eq!(vector.id, kind.as_str());
+        assert_eq!(expected.node_code, kind.to_string());
+        assert_eq!(serde_json::json!(kind), kind.as_str());
+        let upper = kind.as_str().to_uppercase();
+        assert_eq!(expected.c_result, format!("SVIDEX_RESULT_{upper}"));
+        assert_eq!(expected.c_number, 100 + index);
+    }
+}
+
+#[test]
+fn what_the_core_itself_says_is_as_retryable_as_the_vectors_say() {
+    let vectors = load::<Given, Expected>(include_str!("../../../tests/vectors/errors.json"), 10);
+    for error in [
+        Error::invalid_config("x"),
+        Error::timeout("x"),
+        Error::cancelled(),
+        Error::closed(),
+        Error::internal("x"),
+    ] {
+        let vector = vectors.iter().find(|v| v.id == error.kind().as_str());
+        let expected = vector.and_then(|vector| vector.expected.retryable);
+        assert_eq!(expected, Some(error.is_retryable()), "{}", error.kind());
+    }
+}
