@@ -67,13 +67,13 @@ pub(crate) use test_clock::TestClock;
 #[cfg(test)]
 mod test_clock {
     use super::{Clock, Now, Sleep};
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Condvar, Mutex};
     use std::time::Duration;
     use tokio::sync::oneshot;
 
     /// A clock that stands still until a test moves it.
     #[derive(Clone)]
-    pub(crate) struct TestClock(Arc<Mutex<Inner>>);
+    pub(crate) struct TestClock(Arc<(Mutex<Inner>, Condvar)>);
 
     struct Inner {
         now: Now,
@@ -86,10 +86,13 @@ mod test_clock {
                 wall,
                 boot: 1_000_000,
             };
-            Self(Arc::new(Mutex::new(Inner {
-                now,
-                sleepers: Vec::new(),
-            })))
+            Self(Arc::new((
+                Mutex::new(Inner {
+                    now,
+                    sleepers: Vec::new(),
+                }),
+                Condvar::new(),
+            )))
         }
 
         /// Time passes on both clocks; whoever sleeps until then wakes.
@@ -100,7 +103,7 @@ mod test_clock {
         /// Moves the clocks apart: a wall clock that is set, or a suspend
         /// (which moves both, but wakes nobody before the machine does).
         pub(crate) fn jump(&self, wall: i64, boot: i64) {
-            let mut inner = self.0.lock().unwrap();
+            let mut inner = self.0.0.lock().unwrap();
             inner.now.wall += wall;
             inner.now.boot += boot;
             let boot = inner.now.boot;
@@ -109,29 +112,47 @@ mod test_clock {
             }
         }
 
-        /// How long from now the earliest sleeper sleeps.
-        pub(crate) fn next_wake(&self) -> Option<i64> {
-            let mut inner = self.0.lock().unwrap();
-            inner.sleepers.retain(|(_, wake)| !wake.is_closed());
-            let boot = inner.now.boot;
-            inner.sleepers.iter().map(|(until, _)| until - boot).min()
+        /// Waits until somebody sleeps for a time that `wanted` accepts, and
+        /// says for how long (milliseconds from now).
+        pub(crate) fn wait_for_sleep(&self, wanted: impl Fn(i64) -> bool) -> i64 {
+            let give_up = std::time::Instant::now() + Duration::from_secs(20);
+            let (lock, slept) = &*self.0;
+            let mut inner = lock.lock().unwrap();
+            loop {
+                inner.sleepers.retain(|(_, wake)| !wake.is_closed());
+                let boot = inner.now.boot;
+                let sleeps = inner.sleepers.iter().map(|(until, _)| until - boot);
+                if let Some(sleep) = sleeps.filter(|sleep| wanted(*sleep)).min() {
+                    return sleep;
+                }
+                assert!(
+                    std::time::Instant::now() < give_up,
+                    "nobody sleeps as expected"
+                );
+                // Sleepers also go away, which nobody announces.
+                inner = slept
+                    .wait_timeout(inner, Duration::from_millis(5))
+                    .unwrap()
+                    .0;
+            }
         }
     }
 
     impl Clock for TestClock {
         fn now(&self) -> Now {
-            self.0.lock().unwrap().now
+            self.0.0.lock().unwrap().now
         }
 
         fn sleep(&self, duration: Duration) -> Sleep {
             let (wake, woken) = oneshot::channel();
-            let mut inner = self.0.lock().unwrap();
+            let mut inner = self.0.0.lock().unwrap();
             let until =
                 inner.now.boot + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
             if duration.is_zero() {
                 let _ = wake.send(());
             } else {
                 inner.sleepers.push((until, wake));
+                self.0.1.notify_all();
             }
             Box::pin(async move {
                 let _ = woken.await;

@@ -32,6 +32,11 @@ mod source;
 mod status;
 mod worker;
 
+#[cfg(test)]
+mod test_vectors;
+#[cfg(test)]
+mod tests;
+
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use jwt::{Jwt, JwtError};

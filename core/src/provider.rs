@@ -64,7 +64,7 @@ impl Provider {
         Self::make(overrides.fill_from(&environment)?, &environment)
     }
 
-    fn make(config: Config, environment: &Environment) -> Result<Self, Error> {
+    pub(crate) fn make(config: Config, environment: &Environment) -> Result<Self, Error> {
         let settings = config.validate(environment)?;
         Self::with_peers(settings, Arc::new(SystemClock), random, |shared| Peers {
             source: source::open(&shared.settings, Arc::clone(&shared.clock)),
