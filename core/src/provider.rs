@@ -299,7 +299,7 @@ impl Provider {
     }
 
     #[cold]
-    fn wake_worker(&self) {
+    pub(crate) fn wake_worker(&self) {
         if let Ok(mailbox) = mailbox(&self.shared) {
             mailbox.wake();
         }

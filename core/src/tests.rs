@@ -130,6 +130,13 @@ impl Bench {
         }
     }
 
+    /// Time passes. The worker is woken besides: it may have looked at the
+    /// clock just before, and not yet be asleep.
+    fn advance(&self, milliseconds: i64) {
+        self.clock.advance(milliseconds);
+        self.provider.wake_worker();
+    }
+
     /// What a reader gets now.
     fn cached(&self, kind: TokenKind) -> Option<String> {
         let token = self.provider.cached(kind)?;
@@ -166,7 +173,7 @@ impl Bench {
         assert_eq!(text(&waiter), "access-1");
         assert_eq!(bench.cached(TokenKind::Subject).as_deref(), Some("svid-1"));
         bench.clock.wait_for_sleep(|until| until == MINUTE);
-        bench.clock.advance(1_000);
+        bench.advance(1_000);
         bench
     }
 }
@@ -292,7 +299,7 @@ fn three_transient_failures_in_a_row_reach_callers_and_a_success_ends_that() {
         bench.fetches.next().send(Err(down.clone())).unwrap();
         bench.ended(failures, 0);
         bench.clock.wait_for_sleep(|until| until <= 2_000);
-        bench.clock.advance(2_000);
+        bench.advance(2_000);
     }
     assert_eq!(error(&waiter), down);
     assert_eq!(error(&bench.wait(TokenKind::Subject)), down);
@@ -310,7 +317,7 @@ fn at_its_deadline_a_caller_gets_the_cause_or_a_timeout() {
         .wait(TokenKind::Subject, Some(Duration::from_secs(5)));
     let attempt = bench.fetches.next();
     bench.clock.wait_for_sleep(|until| until == 5_000);
-    bench.clock.advance(5_000);
+    bench.advance(5_000);
     assert_eq!(error(&waiter).kind(), ErrorKind::Timeout);
 
     attempt
@@ -324,7 +331,7 @@ fn at_its_deadline_a_caller_gets_the_cause_or_a_timeout() {
         .provider
         .wait(TokenKind::Subject, Some(Duration::from_millis(50)));
     bench.clock.wait_for_sleep(|until| until == 50);
-    bench.clock.advance(50);
+    bench.advance(50);
     assert_eq!(error(&waiter).kind(), ErrorKind::SourceUnavailable);
 }
 
@@ -334,10 +341,10 @@ fn a_hung_attempt_ends_at_its_own_deadline() {
     let waiter = bench.wait(TokenKind::Access);
     let hung = bench.fetches.next();
     bench.clock.wait_for_sleep(|until| until == 10_000);
-    bench.clock.advance(10_000);
+    bench.advance(10_000);
     bench.clock.wait_for_sleep(|until| until < 10_000);
     assert!(hung.is_closed(), "the attempt was given up");
-    bench.clock.advance(1_000);
+    bench.advance(1_000);
     bench
         .fetches
         .next()
@@ -356,7 +363,7 @@ fn a_hung_attempt_ends_at_its_own_deadline() {
 #[test]
 fn renewal_happens_behind_the_readers_back() {
     let bench = Bench::warm();
-    bench.clock.advance(150_000);
+    bench.advance(150_000);
     // Due, and still served from memory while the next one is under way.
     let fetch = bench.fetches.next();
     assert_eq!(bench.cached(TokenKind::Access).as_deref(), Some("access-1"));
@@ -372,7 +379,7 @@ fn renewal_happens_behind_the_readers_back() {
 #[test]
 fn an_outage_until_the_end_shows_no_error_before_it() {
     let bench = Bench::warm();
-    bench.clock.advance(150_000);
+    bench.advance(150_000);
     let down = failure(ErrorKind::SourceUnavailable, FailureClass::Transient);
     // Of 300 s, 1 s went to warm up and 150 s to become due; 10 s are margin.
     let mut until_margin: i64 = 139_000;
@@ -387,15 +394,15 @@ fn an_outage_until_the_end_shows_no_error_before_it() {
         if wait > until_margin {
             break;
         }
-        bench.clock.advance(wait);
+        bench.advance(wait);
         until_margin -= wait;
     }
-    bench.clock.advance(until_margin);
+    bench.advance(until_margin);
     assert!(
         bench.cached(TokenKind::Access).is_some(),
         "usable to the last"
     );
-    bench.clock.advance(1);
+    bench.advance(1);
     assert!(bench.cached(TokenKind::Access).is_none());
     assert_eq!(error(&bench.wait(TokenKind::Access)), down);
 }
@@ -427,14 +434,14 @@ fn invalidate_drops_one_token_and_forces_one_exchange_in_30_seconds() {
     bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
     assert_eq!(text(&waiter), "access-2");
 
-    bench.clock.advance(5_000);
+    bench.advance(5_000);
     bench.provider.invalidate("access-2");
     let waiter = bench.wait(TokenKind::Access);
     let wait = bench
         .clock
         .wait_for_sleep(|until| (20_000..=25_000).contains(&until));
     bench.exchanges.none();
-    bench.clock.advance(wait);
+    bench.advance(wait);
     bench.exchanges.next().send(Ok(access("access-3"))).unwrap();
     assert_eq!(text(&waiter), "access-3");
     bench.fetches.none();
@@ -464,14 +471,14 @@ fn a_rejected_svid_is_fetched_once_more_and_exchanged_at_once() {
 #[test]
 fn a_denial_30_seconds_after_the_first_drops_both_tokens() {
     let bench = Bench::warm();
-    bench.clock.advance(150_000);
+    bench.advance(150_000);
     let denied = failure(ErrorKind::PermissionDenied, FailureClass::Denied);
     for failures in 1..=6 {
         bench.fetches.next().send(Err(denied.clone())).unwrap();
         bench.ended(1 + failures, 1);
         bench.clock.wait_for_sleep(|until| until <= 5_000);
         assert!(bench.cached(TokenKind::Access).is_some());
-        bench.clock.advance(5_000);
+        bench.advance(5_000);
     }
     bench.fetches.next().send(Err(denied.clone())).unwrap();
     bench.ended(8, 1);
@@ -479,7 +486,7 @@ fn a_denial_30_seconds_after_the_first_drops_both_tokens() {
     assert!(bench.cached(TokenKind::Access).is_none());
     assert!(bench.cached(TokenKind::Subject).is_none());
     assert_eq!(error(&bench.wait(TokenKind::Access)), denied);
-    bench.clock.advance(5_000);
+    bench.advance(5_000);
     bench
         .fetches
         .next()
