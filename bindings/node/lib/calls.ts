@@ -1,6 +1,7 @@
 import type { Completion, NativeCall, NativeProvider } from './addon';
 import { defect, errorFrom, SvidexError } from './errors';
 import type { CallOptions } from './options';
+import { onAbort } from './signals';
 
 /** @internal The two tokens. */
 export type TokenKind = 'subject' | 'access';
@@ -28,16 +29,16 @@ export class Calls {
     };
     this.#last = (this.#last + 1) >>> 0;
     const number = this.#last;
+    const forget = signal && onAbort(signal, cancel);
     const ended = await new Promise<Completion | SvidexError>((resolve) => {
       this.#waiting.set(number, resolve);
-      signal?.addEventListener('abort', cancel);
       try {
         call = this.#native.start(kind, number, timeoutSeconds, this.#ring);
       } catch (thrown) {
         this.#end(number, defect(thrown));
       }
     });
-    signal?.removeEventListener('abort', cancel);
+    forget?.();
     // Made here, on this side of the `await`, the error's stack has the caller.
     if (ended instanceof SvidexError) throw ended;
     if (ended.token !== undefined) return ended.token;

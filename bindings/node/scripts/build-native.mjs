@@ -13,16 +13,17 @@ const flags = process.argv.slice(2);
 
 mkdirSync(new URL('build/', root), { recursive: true });
 const build = spawnSync(
-  'napi',
+  fileURLToPath(new URL('node_modules/.bin/napi', root)),
   [
     'build',
     '--platform',
     '--no-js',
-    '--no-dts-header',
+    '--dts-header',
+    '// Generated from src/ by scripts/build-native.mjs: do not edit.\n\n',
     ...['--output-dir', 'build', '--dts', 'addon.d.ts'],
     ...(flags.includes('--release') ? ['--release'] : []),
   ],
-  { cwd: here, stdio: 'inherit', shell: false },
+  { cwd: here, stdio: 'inherit' },
 );
 if (build.error) throw build.error;
 if (build.status !== 0) process.exit(build.status ?? 1);
