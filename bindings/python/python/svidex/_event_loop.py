@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from . import _svidex
 
 if TYPE_CHECKING:
-    from ._svidex import Operation, TokenKind
+    from ._svidex import TokenKind
 
 
 class _Desk:
@@ -30,17 +30,27 @@ class _Desk:
         # The loop holds the desk now, and the desk holds no loop: no cycle.
         loop.add_reader(self.mailbox.fileno(), self._deliver)
 
-    async def answer_to(self, operation: Operation, loop: asyncio.AbstractEventLoop) -> str:
-        future: asyncio.Future[str] = loop.create_future()
-        self._pending[operation.ticket] = future
+    async def ask(
+        self,
+        provider: _svidex.Provider,
+        kind: TokenKind,
+        timeout: float | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> str:
+        operation = None
         try:
-            return await future
+            operation = provider._start(kind, self.mailbox, timeout)
+            future = self._pending[operation.ticket] = loop.create_future()
+            token = await future
         finally:
-            del self._pending[operation.ticket]
-            # Does nothing to a call that has ended: this one may have been cancelled.
-            operation.cancel()
+            if operation is not None:
+                del self._pending[operation.ticket]
+                # Nothing to a call that has ended, but this task may have been cancelled.
+                operation.cancel()
             if not self._pending:
                 self._close(loop)
+        # The string that everyone else has, rather than one more copy.
+        return provider._cached(kind) or token
 
     def _deliver(self) -> None:
         for ticket, answer in self.mailbox.collect():
@@ -74,5 +84,4 @@ async def wait_for_token(
     desk = _desks.get(loop)
     if desk is None or desk.pid != os.getpid():
         desk = _desks[loop] = _Desk(loop)
-    operation = provider._start(kind, desk.mailbox, timeout)
-    return await desk.answer_to(operation, loop)
+    return await desk.ask(provider, kind, timeout, loop)
