@@ -1,44 +1,60 @@
 // Runs a program in a process of its own, and reports what it did.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Runs `source` as an ES module beside this package; `input` reaches it as `argv[2]`. */
-export function runModule(source, { input = {}, env = {}, flags = [] } = {}) {
-  return run(
-    process.execPath,
-    [...flags, '--input-type=module', '--eval', source, '--', JSON.stringify(input)],
-    { cwd: root, env },
-  );
+/** Starts `test/programs/NAME.mjs`; `input` reaches it as JSON, in `argv[2]`. */
+export function startProgram(name, input, options) {
+  const file = fileURLToPath(new URL(`../programs/${name}.mjs`, import.meta.url));
+  return start(process.execPath, [file, JSON.stringify(input)], options);
 }
 
-/** Runs a command to its end. Killed (status null) if it hangs. */
-export function run(command, args, { cwd = root, env = {} } = {}) {
-  return new Promise((resolve, reject) => {
-    const started = performance.now();
-    const child = spawn(command, args, {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 120_000,
-      killSignal: 'SIGKILL',
-    });
-    let stdout = '';
-    let stderr = '';
-    // When the program printed its last, to tell how long its exit took.
-    let lastOutput = started;
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      stdout += text;
-      lastOutput = performance.now();
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      stderr += text;
-    });
-    child.on('error', reject);
-    child.on('close', (status, signal) => {
-      const ended = performance.now();
-      resolve({ status, signal, stdout, stderr, exitMs: ended - lastOutput, ms: ended - started });
-    });
+/** Runs it to its end. */
+export function runProgram(name, input, options) {
+  return startProgram(name, input, options).ended;
+}
+
+/** Runs a command to its end. */
+export function run(command, args, options) {
+  return start(command, args, options).ended;
+}
+
+function start(command, args, { cwd = root, env = {} } = {}) {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    // A hang ends here, with a signal and so without a status.
+    timeout: 120_000,
+    killSignal: 'SIGKILL',
   });
+  const result = { stdout: '', stderr: '' };
+  // When the program printed its last, to tell how long its exit took.
+  let lastOutput = performance.now();
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    result.stdout += text;
+    lastOutput = performance.now();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    result.stderr += text;
+  });
+  let exited;
+  child.on('exit', () => {
+    exited = performance.now();
+  });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  return {
+    /** The next line that it prints. */
+    nextLine: async () => (await lines.next()).value,
+    /** Writes a line to it. */
+    tell: (line) => child.stdin.write(`${line}\n`),
+    ended: once(child, 'close').then(([status, signal]) => ({
+      ...result,
+      status,
+      signal,
+      exitMs: exited - lastOutput,
+    })),
+  };
 }
