@@ -55,21 +55,27 @@ impl Control {
     }
 
     pub(crate) fn patch_settings(&self, patch: &Value) -> Done<Settings> {
-        let prepare = |settings: &Settings| match &self.agent {
-            Some(agent) => {
-                let made = agent.authority.prepare(settings.alg);
-                made.map_err(|error| error.to_string())
-            }
-            None => Ok(()),
-        };
-        let settings = self.world.patch_settings(patch, prepare);
-        settings
-            .map(|settings| (*settings).clone())
-            .map_err(ControlError)
+        self.change_settings(|settings| settings.patched(patch))
     }
 
-    pub(crate) fn reset_settings(&self) -> Settings {
-        (*self.world.reset_settings()).clone()
+    pub(crate) fn reset_settings(&self) -> Done<Settings> {
+        self.change_settings(|_| Ok(self.world.initial_settings().clone()))
+    }
+
+    /// On return, keys and token file are what the new settings ask for.
+    fn change_settings(
+        &self,
+        change: impl FnOnce(&Settings) -> Result<Settings, String>,
+    ) -> Done<Settings> {
+        let (old, new) = self.world.change_settings(change).map_err(ControlError)?;
+        if let Some(agent) = &self.agent {
+            let made = agent.authority.prepare(new.alg);
+            made.map_err(|error| ControlError(error.to_string()))?;
+            if old.minting() != new.minting() || old.identities.first() != new.identities.first() {
+                agent.token_file.renew().map_err(token_file)?;
+            }
+        }
+        Ok((*new).clone())
     }
 
     pub(crate) fn faults(&self) -> BTreeMap<Leg, Fault> {
@@ -107,10 +113,10 @@ impl Control {
         let rotated = agent.authority.rotate(alg, drop_old);
         rotated.map_err(|error| ControlError(error.to_string()))?;
         self.patch_settings(&json!({ "alg": alg }))?;
-        if drop_old {
-            agent.token_file.renew().map_err(token_file)?;
+        match drop_old {
+            true => agent.token_file.renew().map_err(token_file),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     pub(crate) fn revoke(&self, which: &Revocation) -> Done<usize> {

@@ -72,8 +72,8 @@ async fn patch_settings(State(control): State<Control>, body: Body<Value>) -> An
         .map(Json)
 }
 
-async fn reset_settings(State(control): State<Control>) -> Json<Settings> {
-    Json(control.reset_settings())
+async fn reset_settings(State(control): State<Control>) -> Answer<Settings> {
+    blocking(move || control.reset_settings()).await.map(Json)
 }
 
 async fn faults(State(control): State<Control>) -> Json<BTreeMap<Leg, Fault>> {

@@ -170,7 +170,7 @@ impl Emulator {
 
     /// Back to the settings of the start.
     pub fn reset_settings(&self) {
-        self.control.reset_settings();
+        accepted(self.control.reset_settings());
     }
 
     /// Puts a fault on a leg, in place of any other there.

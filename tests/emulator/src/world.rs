@@ -1,9 +1,6 @@
 //! What all parts share: settings, counters and gates.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use serde_json::Value;
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Counting;
 use crate::faults::Gate;
@@ -14,10 +11,8 @@ use crate::settings::Settings;
 pub(crate) struct World {
     pub(crate) counting: Counting,
     initial: Settings,
-    settings: watch::Sender<Arc<Settings>>,
+    settings: Mutex<Arc<Settings>>,
     gates: [Arc<Gate>; 4],
-    /// Keeps "read, patch, write" of two callers apart.
-    patching: Mutex<()>,
 }
 
 impl World {
@@ -25,38 +20,34 @@ impl World {
         Arc::new(Self {
             counting: Counting::default(),
             initial: settings.clone(),
-            settings: watch::Sender::new(Arc::new(settings)),
+            settings: Mutex::new(Arc::new(settings)),
             gates: Leg::ALL.map(|leg| Arc::new(Gate::new(leg))),
-            patching: Mutex::default(),
         })
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.borrow())
+        Arc::clone(&self.lock())
     }
 
-    pub(crate) fn watch_settings(&self) -> watch::Receiver<Arc<Settings>> {
-        self.settings.subscribe()
-    }
-
-    /// Merges `patch` into the settings; `prepare` sees the result first and can
-    /// refuse it.
-    pub(crate) fn patch_settings(
+    /// Puts what `change` makes of the settings in their place; gives both, the
+    /// old first. An error changes nothing.
+    pub(crate) fn change_settings(
         &self,
-        patch: &Value,
-        prepare: impl FnOnce(&Settings) -> Result<(), String>,
-    ) -> Result<Arc<Settings>, String> {
-        let _alone = self.patching.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = Arc::new(self.settings().patched(patch)?);
-        prepare(&settings)?;
-        self.settings.send_replace(Arc::clone(&settings));
-        Ok(settings)
+        change: impl FnOnce(&Settings) -> Result<Settings, String>,
+    ) -> Result<(Arc<Settings>, Arc<Settings>), String> {
+        let mut current = self.lock();
+        let new = Arc::new(change(&current)?);
+        let old = std::mem::replace(&mut *current, Arc::clone(&new));
+        Ok((old, new))
     }
 
-    /// Back to what the emulator was started with.
-    pub(crate) fn reset_settings(&self) -> Arc<Settings> {
-        self.settings.send_replace(Arc::new(self.initial.clone()));
-        self.settings()
+    /// What the emulator was started with.
+    pub(crate) fn initial_settings(&self) -> &Settings {
+        &self.initial
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Settings>> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn gate(&self, leg: Leg) -> &Arc<Gate> {

@@ -1,6 +1,7 @@
 //! Writes a token file the ways that sidecars do.
 
 use std::fs;
+use std::future::pending;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -94,13 +95,15 @@ impl TokenFile {
         written
     }
 
-    /// Writes a new token now, unless the plan is not to.
+    /// Writes a new token now, because another setting or key calls for one;
+    /// unless the plan is to write none.
     pub(crate) fn renew(&self) -> io::Result<()> {
         let mut state = self.lock();
-        let written = match state.due {
-            Some(_) => self.write(&mut state),
-            None => Ok(()),
-        };
+        let writes = !matches!(state.plan.mode, TokenFileMode::Stop | TokenFileMode::Once);
+        if !writes || state.plan.content.is_some() {
+            return Ok(());
+        }
+        let written = self.write(&mut state);
         drop(state);
         self.replanned.notify_one();
         written
@@ -108,8 +111,6 @@ impl TokenFile {
 
     /// Keeps writing; never returns.
     pub(crate) async fn run(self: Arc<Self>) {
-        let mut settings = self.world.watch_settings();
-        let mut minting = settings.borrow_and_update().minting();
         loop {
             let due = self.lock().due;
             let wait = async {
@@ -118,23 +119,19 @@ impl TokenFile {
                         let left = (at - clock::unix_seconds()).max(0.0);
                         tokio::time::sleep(Duration::from_secs_f64(left)).await;
                     }
-                    None => std::future::pending().await,
+                    None => pending().await,
                 }
             };
-            let write = tokio::select! {
-                () = wait => true,
-                () = self.replanned.notified() => false,
-                changed = settings.changed() => {
-                    if changed.is_err() {
-                        return;
+            tokio::select! {
+                () = wait => {
+                    let mut state = self.lock();
+                    // Unless a new plan came in between.
+                    if state.due == due {
+                        // The next round tries again; the counter shows what was done.
+                        let _ = self.write(&mut state);
                     }
-                    let now = settings.borrow_and_update().minting();
-                    now != std::mem::replace(&mut minting, now.clone())
                 }
-            };
-            if write {
-                // The next round tries again; the counter shows what was done.
-                let _ = self.renew();
+                () = self.replanned.notified() => {}
             }
         }
     }

@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn only_the_authority_changes_however_the_bytes_arrive() {
-        let padded = |block| [b"\x03\0\0\0\0\x10", block, b"\0\0\0"].concat();
+        let padded = |block: &[u8]| [b"\x03\0\0\0\0\x10", block, &[0; 3]].concat();
         let data = frame(0, 0, b"100%");
         let before = [
             PREFACE.to_vec(),
