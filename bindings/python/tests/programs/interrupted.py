@@ -1,0 +1,16 @@
+"""Blocks in a call until SIGINT, and says when KeyboardInterrupt came.
+
+The test holds the fetch and sends the signal once that is in flight.
+"""
+
+import sys
+import time
+
+import svidex
+
+try:
+    svidex.Provider.from_env().get_token(timeout=10)
+except KeyboardInterrupt:
+    print(time.monotonic())
+    sys.exit()
+sys.exit("the call returned")
