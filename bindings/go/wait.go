@@ -30,6 +30,15 @@ type outcome struct {
 	err  error
 }
 
+// operation is a call on its way in the native library.
+type operation struct{ native *C.svidex_operation }
+
+// cancel makes the outcome come soon, if it has not come yet. It never waits.
+func (o operation) cancel() { C.svidex_operation_cancel(o.native) }
+
+// free lets go of the handle; the outcome still comes.
+func (o operation) free() { C.svidex_operation_free(o.native) }
+
 // pastDeadline is how much longer than its context a call may take, so that it
 // is the context that ends it.
 const pastDeadline = time.Second
@@ -44,18 +53,18 @@ func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer C.svidex_operation_free(operation)
+	defer operation.free()
 	select {
 	case ended := <-waiter.done:
 		return ended.text, ended.err
 	case <-ctx.Done():
-		C.svidex_operation_cancel(operation)
+		operation.cancel()
 		return "", contextError(ctx, p.failureSince(began))
 	}
 }
 
 // start begins a call; its outcome comes to the waiter exactly once.
-func (p *Provider) start(ctx context.Context, kind tokenKind) (*C.svidex_operation, *waiter, error) {
+func (p *Provider) start(ctx context.Context, kind tokenKind) (operation, *waiter, error) {
 	w := &waiter{done: make(chan outcome, 1), held: &p.subject}
 	isAccess := C.int(0)
 	if kind == accessToken {
@@ -66,15 +75,15 @@ func (p *Provider) start(ctx context.Context, kind tokenKind) (*C.svidex_operati
 		timeout = C.int64_t((time.Until(deadline) + pastDeadline).Milliseconds())
 	}
 	handle := cgo.NewHandle(w)
-	var operation *C.svidex_operation
+	var native *C.svidex_operation
 	var failure *C.svidex_error
-	result := C.svidex_go_start(p.handle, isAccess, timeout, C.uintptr_t(handle), &operation, &failure)
+	result := C.svidex_go_start(p.handle, isAccess, timeout, C.uintptr_t(handle), &native, &failure)
 	runtime.KeepAlive(p)
 	if result != C.SVIDEX_RESULT_OK {
 		handle.Delete()
-		return nil, nil, takeError(result, failure)
+		return operation{}, nil, takeError(result, failure)
 	}
-	return operation, w, nil
+	return operation{native}, w, nil
 }
 
 // svidexGoDone is called once for each start that worked, on a native thread.

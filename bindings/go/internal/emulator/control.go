@@ -35,8 +35,9 @@ type Counters struct {
 type Object map[string]any
 
 // client asks for no proxy: net/http reads the proxy variables once per
-// process, and tests set them after the emulator has told where it is.
-var client = &http.Client{Transport: &http.Transport{Proxy: nil}, Timeout: 30 * time.Second}
+// process, and tests set them after the emulator has told where it is. It keeps
+// no connection, whose goroutines a test for leaks would count.
+var client = &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}, Timeout: time.Minute}
 
 // Counters reads all counters.
 func (e *Emulator) Counters(t testing.TB) Counters {
@@ -81,33 +82,13 @@ func (e *Emulator) Release(t testing.TB, leg string) {
 // AwaitHeld returns once a request waits at a held leg: proof that it is in flight.
 func (e *Emulator) AwaitHeld(t testing.TB, leg string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		var legs map[string]struct {
-			Waiting int `json:"waiting"`
-		}
-		e.call(t, http.MethodGet, "/barrier", nil, &legs)
-		if legs[leg].Waiting > 0 {
-			return
-		}
-	}
-	t.Fatalf("no request arrived at %s", leg)
+	e.call(t, http.MethodGet, "/barrier/"+leg+"?waiting=1", nil, nil)
 }
 
 // RevokeAll makes the API refuse every access token issued so far.
 func (e *Emulator) RevokeAll(t testing.TB) {
 	t.Helper()
 	e.call(t, http.MethodPost, "/revoke", Object{"all": true}, nil)
-}
-
-// WriteTokenFile writes the token file anew, as a sidecar would in this mode,
-// through whoever plays the SPIFFE authority.
-func (e *Emulator) WriteTokenFile(t testing.TB, request Object) {
-	t.Helper()
-	control := e.Info.Control
-	if e.Info.SPIREControl != "" {
-		control = e.Info.SPIREControl
-	}
-	e.callAt(t, control, http.MethodPost, "/token-file", request, nil)
 }
 
 func (e *Emulator) barrier(t testing.TB, leg string, hold bool) {
@@ -117,17 +98,12 @@ func (e *Emulator) barrier(t testing.TB, leg string, hold bool) {
 
 func (e *Emulator) call(t testing.TB, method, path string, send, receive any) {
 	t.Helper()
-	e.callAt(t, e.Info.Control, method, path, send, receive)
-}
-
-func (e *Emulator) callAt(t testing.TB, control, method, path string, send, receive any) {
-	t.Helper()
-	if err := call(control, method, path, send, receive); err != nil {
+	if err := call(method, e.Info.Control+path, send, receive); err != nil {
 		t.Fatalf("emulator: %s %s: %v", method, path, err)
 	}
 }
 
-func call(control, method, path string, send, receive any) error {
+func call(method, url string, send, receive any) error {
 	var body io.Reader
 	if send != nil {
 		text, err := json.Marshal(send)
@@ -136,7 +112,7 @@ func call(control, method, path string, send, receive any) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	request, err := http.NewRequest(method, control+path, body)
+	request, err := http.NewRequest(method, url, body)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"testing"
 )
 
 // Info is the emulator's readiness line: where everything is.
@@ -31,10 +32,6 @@ type Info struct {
 	APIBaseURL         string   `json:"api_base_url"`
 	HTTPSProxy         string   `json:"https_proxy"`
 	Control            string   `json:"control"`
-	// Authority is "spire" where real SPIRE plays the SPIFFE half, else empty.
-	Authority string `json:"authority"`
-	// SPIREControl is the control API of that half, where it is SPIRE's.
-	SPIREControl string `json:"spire_control"`
 }
 
 // Emulator is a running environment to test against.
@@ -77,6 +74,24 @@ func Start(dir string, args ...string) (*Emulator, error) {
 		return nil, fmt.Errorf("svidex-emulator did not become ready: %w", err)
 	}
 	return e, nil
+}
+
+// ForTest is an emulator that lives as long as the test.
+func ForTest(t testing.TB, args ...string) *Emulator {
+	t.Helper()
+	// Not t.TempDir(): with a long test name in it, the path of a socket would
+	// exceed what the system allows.
+	dir, err := os.MkdirTemp("", "svidex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	e, err := Start(dir, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Stop)
+	return e
 }
 
 // Given is the environment that somebody else started, from
