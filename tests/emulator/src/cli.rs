@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::emulator::{Emulator, Options, Role};
 use crate::run;
@@ -139,6 +140,7 @@ fn serve(options: Serve, role: Role) -> Result<ExitCode, String> {
         common,
     } = options;
     let options = common.options(Some(dir), role)?;
+    raise_descriptor_limit();
     let emulator = Emulator::try_start(options).map_err(|error| error.to_string())?;
     let mut stdout = io::stdout();
     writeln!(stdout, "{}", emulator.info().to_json())
@@ -152,4 +154,16 @@ fn serve(options: Serve, role: Role) -> Result<ExitCode, String> {
     loop {
         std::thread::park();
     }
+}
+
+/// To what the system allows at most: tests open connections by the thousand, and
+/// the usual 1024 descriptors would be the emulator's fault, not the product's.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // Where it fails, fewer connections have to do.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
