@@ -1,0 +1,201 @@
+//! The token endpoint: whether it answers at all, and what it says to the SVID.
+
+use reqwest::header::DATE;
+
+use super::report::{Check, CheckId, Outcome};
+use crate::clock::Clock;
+use crate::config::{DEFAULT_AUDIENCE, ExchangeSettings, Settings};
+use crate::error::{Error, ErrorKind};
+use crate::exchange::{HttpTokenEndpoint, TokenEndpoint as _};
+use crate::http;
+use crate::snapshot::Token;
+
+pub(super) struct Reached {
+    pub(super) check: Check,
+    pub(super) ok: bool,
+    /// How far this host's clock is ahead of the endpoint's, in milliseconds.
+    pub(super) ahead: Option<i64>,
+}
+
+/// A request without a token: it shows name resolution, proxy, TLS and the
+/// endpoint's clock, whatever it answers.
+pub(super) async fn reach(
+    settings: &Settings,
+    endpoint: &HttpTokenEndpoint,
+    clock: &dyn Clock,
+) -> Reached {
+    let url = &settings.token_endpoint;
+    let unreachable = |seen: String| Reached {
+        check: Check::failed(CheckId::TokenEndpoint, seen).advise(
+            "let this process reach it over HTTPS: name resolution, firewall, HTTPS_PROXY and \
+             NO_PROXY, and the CA certificates it trusts (ca_file, SSL_CERT_FILE)",
+        ),
+        ok: false,
+        ahead: None,
+    };
+    let client = match endpoint.client().await {
+        Ok(client) => client,
+        Err(error) => return unreachable(error.message().to_owned()),
+    };
+    let before = clock.now().wall;
+    let response = match client.head(url.clone()).send().await {
+        Ok(response) => response,
+        Err(error) => return unreachable(format!("{url}: {}", http::explain(&error))),
+    };
+    let after = clock.now().wall;
+    Reached {
+        check: Check::ok(
+            CheckId::TokenEndpoint,
+            format!(
+                "{url} answers from here (HTTP {} to a request without a token)",
+                response.status().as_u16()
+            ),
+        ),
+        ok: true,
+        ahead: response
+            .headers()
+            .get(DATE)
+            .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
+            .and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
+            .and_then(|date| i64::try_from(date.as_millis()).ok())
+            // A date is cut to whole seconds: the middle of its second, held
+            // against the middle of the request.
+            .map(|date| i64::midpoint(before, after) - (date + 500)),
+    }
+}
+
+/// The exchange itself. `before` is what the other checks found.
+pub(super) async fn exchange(
+    settings: &Settings,
+    endpoint: &HttpTokenEndpoint,
+    token: Option<&Token>,
+    before: &[Check],
+) -> Check {
+    let ids = match &settings.exchange {
+        Ok(ids) => ids,
+        Err(error) => return Check::skipped(CheckId::Exchange, error.message()),
+    };
+    let Some(token) = token else {
+        let reason = before
+            .iter()
+            .find(|check| check.outcome == Outcome::Failed)
+            .map_or("there is nothing to send", |check| check.id.as_str());
+        return Check::skipped(
+            CheckId::Exchange,
+            format!("not tried, since it could not succeed: see {reason}"),
+        );
+    };
+    match endpoint.exchange(token).await {
+        Ok(answer) => {
+            let life = answer.expires_in.map_or("no stated time".to_owned(), |ms| {
+                format!("{} s", super::seconds(ms))
+            });
+            let scope = answer
+                .scope
+                .as_deref()
+                .map(|scope| format!(", scope {}", crate::secret::one_line(scope)));
+            Check::ok(
+                CheckId::Exchange,
+                format!(
+                    "an access token for {life} as service account {}{}",
+                    ids.service_account_id,
+                    scope.unwrap_or_default()
+                ),
+            )
+        }
+        Err(error) => {
+            let mut check = Check::failed(CheckId::Exchange, error.message());
+            check.advice = suspects(before);
+            check.advice.extend(explain(&error, ids, settings, token));
+            check
+        }
+    }
+}
+
+/// What the other checks found that can be the cause.
+fn suspects(before: &[Check]) -> Vec<String> {
+    use CheckId::{Clock, Discovery, Jwks, SvidIss, SvidTimes};
+    let can_matter = |check: &&Check| {
+        matches!(check.id, SvidIss | SvidTimes | Discovery | Jwks | Clock)
+            && matches!(check.outcome, Outcome::Failed | Outcome::Warning)
+    };
+    let mut found: Vec<_> = before.iter().filter(can_matter).collect();
+    found.sort_by_key(|check| check.outcome != Outcome::Failed);
+    found
+        .into_iter()
+        .map(|check| {
+            let how = match check.outcome {
+                Outcome::Failed => "the likely cause",
+                _ => "a possible cause",
+            };
+            format!("{} above is {how}", check.id.as_str())
+        })
+        .collect()
+}
+
+fn explain(
+    error: &Error,
+    ids: &ExchangeSettings,
+    settings: &Settings,
+    token: &Token,
+) -> Vec<String> {
+    let provider = &ids.identity_provider_id;
+    let account = &ids.service_account_id;
+    let mapping = format!(
+        "mapping: an enabled one of the provider {provider} leads to {account}, with key sub and \
+         the value {}, or a beginning of it and one * at the end",
+        token.spiffe_id()
+    );
+    let account_id =
+        format!("service_account_id: {account} is the ID of the service account of that mapping");
+    let provider_id = format!(
+        "identity_provider_id: {provider} is the ID of the Workload Identity Provider, in the \
+         organization that is meant (Organization Settings > Security)"
+    );
+    let default = match settings.audience == DEFAULT_AUDIENCE {
+        true => String::new(),
+        false => format!("; OpenAI's default is {DEFAULT_AUDIENCE}"),
+    };
+    let token_itself = [
+        "issuer: the provider's OIDC Issuer URL is exactly what svid_iss shows".to_owned(),
+        format!(
+            "audience: the provider's audience is exactly {}{default}",
+            settings.audience
+        ),
+        "keys: OpenAI reaches the issuer's discovery document and JWKS from the internet; or, if \
+         the provider uses an uploaded JWKS, that one has the key that svid_kid shows"
+            .to_owned(),
+    ];
+    match error.oauth_code() {
+        Some("invalid_client") => vec![provider_id],
+        Some("unauthorized_client") => vec![account_id, mapping],
+        Some("access_denied") => vec![mapping, account_id],
+        Some("invalid_grant" | "invalid_subject_token") => token_itself.into(),
+        Some("temporarily_unavailable" | "server_error" | "slow_down") => vec![
+            "try again: the token endpoint says that this passes".to_owned(),
+            "if it does not: OpenAI may not reach the issuer's keys".to_owned(),
+        ],
+        Some(_) => {
+            vec!["see that token_endpoint is OpenAI's, and that svidex is current".to_owned()]
+        }
+        None if error.http_status() == Some(500) => {
+            let mut all = vec![
+                "OpenAI answers most configuration mistakes with a 500 that names none; what was \
+                 looked at here is above, what is left to compare on the OpenAI Platform is this:"
+                    .to_owned(),
+            ];
+            // Mapping first: the other three are often shared by many workloads
+            // and have worked before.
+            all.push(mapping);
+            all.extend(token_itself);
+            all.extend([provider_id, account_id]);
+            all
+        }
+        None if error.kind() == ErrorKind::ExchangeUnavailable => {
+            vec!["try again later: the endpoint, or a proxy before it, could not answer".to_owned()]
+        }
+        None => {
+            vec!["see that token_endpoint is OpenAI's, and that no proxy answers for it".to_owned()]
+        }
+    }
+}

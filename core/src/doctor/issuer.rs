@@ -1,0 +1,269 @@
+//! The issuer's published keys, looked up the way OpenAI does: OpenID Connect
+//! Discovery 1.0 §4, then the JWKS (RFC 7517). From here a failure proves
+//! nothing, since OpenAI asks from elsewhere; what was read and is wrong does.
+
+use reqwest::{Client, StatusCode, Url};
+use serde_json::Value;
+
+use super::report::{Check, CheckId};
+use super::svid::shown;
+use crate::config::is_loopback;
+use crate::exchange::HttpTokenEndpoint;
+use crate::http::{self, BodyError, read_bounded};
+use crate::jwt::Jwt;
+use crate::secret::one_line;
+
+const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
+                     JWKS to the Workload Identity Provider (then OpenAI never asks)";
+
+/// `discovery` and `jwks`, as far as they can be looked at.
+pub(super) async fn examine(http: &HttpTokenEndpoint, jwt: Option<&Jwt>) -> Vec<Check> {
+    let Some(jwt) = jwt else { return Vec::new() };
+    let Some(url) = jwt.iss.as_deref().and_then(discovery_url) else {
+        let why = "the SVID names no https:// issuer";
+        return vec![
+            Check::skipped(CheckId::Discovery, why),
+            Check::skipped(CheckId::Jwks, why),
+        ];
+    };
+    let client = match http.client().await {
+        Ok(client) => client,
+        Err(error) => {
+            let check = Check::failed(CheckId::Discovery, error.message());
+            return vec![check.advise("correct the CA certificates that are configured")];
+        }
+    };
+    let (discovery, jwks_uri) = match get(client, &url).await {
+        Ok(document) => judge_document(&url, &document, jwt.iss.as_deref().unwrap_or_default()),
+        Err(problem) => (
+            Check::warning(CheckId::Discovery, format!("{url}: {problem}")).advise(REACH),
+            None,
+        ),
+    };
+    let jwks = match jwks_uri {
+        None => Check::skipped(CheckId::Jwks, "there is no jwks_uri to look at"),
+        Some(url) => match get(client, &url).await {
+            Ok(jwks) => judge_jwks(&url, &jwks, jwt),
+            Err(problem) => {
+                Check::warning(CheckId::Jwks, format!("{url}: {problem}")).advise(REACH)
+            }
+        },
+    };
+    vec![discovery, jwks]
+}
+
+fn discovery_url(issuer: &str) -> Option<Url> {
+    allowed(&format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    ))
+}
+
+/// https, or http on loopback, and no password in it.
+fn allowed(url: &str) -> Option<Url> {
+    let url = Url::parse(url).ok()?;
+    let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
+        .then_some(url)
+}
+
+async fn get(client: &Client, url: &Url) -> Result<Value, String> {
+    let response = client
+        .get(url.clone())
+        .send()
+        .await
+        .map_err(|error| format!("not reachable from here: {}", http::explain(&error)))?;
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(format!(
+            "answers HTTP {} (a redirect, which is not followed)",
+            status.as_u16()
+        ));
+    }
+    if status != StatusCode::OK {
+        return Err(format!("answers HTTP {}", status.as_u16()));
+    }
+    let body = read_bounded(response).await.map_err(|error| match error {
+        BodyError::TooLarge => "the answer is larger than 64 KiB".to_owned(),
+        BodyError::Broken(error) => http::explain(&error),
+    })?;
+    serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned())
+}
+
+fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>) {
+    let failed = |seen: String, fix: &str| Check::failed(CheckId::Discovery, seen).advise(fix);
+    let Some(issuer) = document["issuer"].as_str() else {
+        let fix = "let the issuer serve OpenID discovery metadata there";
+        return (failed(format!("{url} names no `issuer`"), fix), None);
+    };
+    let Some(jwks_uri) = document["jwks_uri"].as_str().and_then(allowed) else {
+        let fix = "let the issuer name its JWKS by an https:// URL";
+        return (failed(format!("{url} has no usable `jwks_uri`"), fix), None);
+    };
+    let check = if issuer == iss {
+        Check::ok(CheckId::Discovery, format!("{url} names the same issuer"))
+    } else if issuer.trim_end_matches('/') == iss.trim_end_matches('/') {
+        Check::warning(
+            CheckId::Discovery,
+            format!(
+                "{url} and the SVID's `iss` differ by a slash at the end ({}, {})",
+                one_line(issuer),
+                one_line(iss)
+            ),
+        )
+        .advise("OpenAI ignores that slash, others do not: let both be the same")
+    } else {
+        failed(
+            format!(
+                "{url} names the issuer {}, and the SVID's `iss` is {}",
+                one_line(issuer),
+                one_line(iss)
+            ),
+            "let both be the same (SPIRE: `jwt_issuer` of the server and of the discovery \
+             provider), the same also as the Workload Identity Provider's OIDC Issuer URL",
+        )
+    };
+    (check, Some(jwks_uri))
+}
+
+fn judge_jwks(url: &Url, jwks: &Value, jwt: &Jwt) -> Check {
+    let Some(keys) = jwks["keys"].as_array() else {
+        return Check::failed(CheckId::Jwks, format!("{url} has no list of `keys`"))
+            .advise("let the issuer serve a JWKS (RFC 7517) there");
+    };
+    let Some(kid) = jwt.kid.as_deref() else {
+        return Check::skipped(CheckId::Jwks, "the SVID names no key");
+    };
+    let Some(key) = keys.iter().find(|key| key["kid"] == kid) else {
+        let known: Vec<_> = keys.iter().filter_map(|key| key["kid"].as_str()).collect();
+        let known = match known.len() {
+            0 => "no key with an ID".to_owned(),
+            _ => one_line(&known.join(", ")),
+        };
+        return Check::failed(
+            CheckId::Jwks,
+            format!(
+                "{url} does not have the SVID's key {} (it has {known})",
+                shown(&jwt.kid)
+            ),
+        )
+        .advise("publish the key that signs SVIDs; after a rotation, both the old and the new one")
+        .advise("an SVID from before a rotation: fetch a new one")
+        .advise("see that iss names the issuer that signed, not another cluster's");
+    };
+    let fits = match (jwt.alg.as_deref().unwrap_or_default(), key["kty"].as_str()) {
+        (alg, Some("EC")) => alg.starts_with("ES"),
+        (alg, Some("RSA")) => alg.starts_with("RS") || alg.starts_with("PS"),
+        _ => true,
+    };
+    if !fits {
+        return Check::failed(
+            CheckId::Jwks,
+            format!(
+                "{url} has the key {}, but of a type that {} does not sign with",
+                shown(&jwt.kid),
+                shown(&jwt.alg)
+            ),
+        )
+        .advise("publish the key that signs SVIDs under that ID");
+    }
+    Check::ok(
+        CheckId::Jwks,
+        format!(
+            "{url} has the SVID's key, one of {}: OpenAI needs to see the same from the internet",
+            keys.len()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctor::Outcome;
+
+    const ISS: &str = "https://issuer.example";
+
+    fn judge(document: Value) -> (Check, Option<Url>) {
+        judge_document(&discovery_url(ISS).unwrap(), &document, ISS)
+    }
+
+    #[test]
+    fn only_https_issuers_are_asked() {
+        for iss in [
+            "spiffe://example.org",
+            "http://issuer.example",
+            "issuer",
+            "https://u:p@x",
+        ] {
+            assert_eq!(discovery_url(iss), None, "{iss}");
+        }
+        let url = discovery_url("https://issuer.example/a/").unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://issuer.example/a/.well-known/openid-configuration"
+        );
+    }
+
+    #[test]
+    fn the_document_must_name_the_same_issuer() {
+        let keys = "https://issuer.example/keys";
+        let cases = [
+            (json!({"issuer": ISS, "jwks_uri": keys}), Outcome::Ok),
+            (
+                json!({"issuer": format!("{ISS}/"), "jwks_uri": keys}),
+                Outcome::Warning,
+            ),
+            (
+                json!({"issuer": "https://other.example", "jwks_uri": keys}),
+                Outcome::Failed,
+            ),
+            (json!({"issuer": ISS}), Outcome::Failed),
+            (
+                json!({"issuer": ISS, "jwks_uri": "file:///etc"}),
+                Outcome::Failed,
+            ),
+            (json!([]), Outcome::Failed),
+        ];
+        for (document, outcome) in cases {
+            let (check, _) = judge(document.clone());
+            assert_eq!(check.outcome, outcome, "{document}: {check}");
+        }
+    }
+
+    #[test]
+    fn the_key_must_be_there_and_fit() {
+        let url = Url::parse("https://issuer.example/keys").unwrap();
+        let jwt = Jwt {
+            alg: Some("ES256".to_owned()),
+            kid: Some("k1".to_owned()),
+            typ: None,
+            iss: Some(ISS.to_owned()),
+            sub: None,
+            aud: Vec::new(),
+            exp: None,
+            iat: None,
+            nbf: None,
+        };
+        let cases = [
+            (
+                json!({"keys": [{"kid": "k0"}, {"kid": "k1", "kty": "EC"}]}),
+                Outcome::Ok,
+            ),
+            (
+                json!({"keys": [{"kid": "k0", "kty": "EC"}]}),
+                Outcome::Failed,
+            ),
+            (
+                json!({"keys": [{"kid": "k1", "kty": "RSA"}]}),
+                Outcome::Failed,
+            ),
+            (json!({"keys": {}}), Outcome::Failed),
+        ];
+        for (jwks, outcome) in cases {
+            let check = judge_jwks(&url, &jwks, &jwt);
+            assert_eq!(check.outcome, outcome, "{jwks}: {check}");
+        }
+    }
+}

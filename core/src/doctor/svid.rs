@@ -1,0 +1,186 @@
+//! The SVID's header and claims, held against what OpenAI needs.
+
+use super::report::{Check, CheckId};
+use super::{seconds, until};
+use crate::clock::{Now, rfc3339};
+use crate::config::{DEFAULT_AUDIENCE, Settings, SourceSettings, is_loopback};
+use crate::jwt::Jwt;
+use crate::policy::Held;
+use crate::secret::{Secret, one_line};
+use crate::snapshot::Token;
+use crate::source::{Checks, Part, Problem};
+
+/// How far apart two clocks may be before it counts.
+const LEEWAY_MS: i64 = 60_000;
+
+pub(super) struct Examined {
+    pub(super) checks: Vec<Check>,
+    pub(super) jwt: Option<Jwt>,
+    /// The token, where no rule forbids to send it.
+    pub(super) usable: Option<Token>,
+}
+
+pub(super) fn examine(token: &str, settings: &Settings, rules: &Checks, now: Now) -> Examined {
+    let jwt = match Jwt::decode(token) {
+        Ok(jwt) => jwt,
+        Err(error) => {
+            let check = Check::failed(
+                CheckId::SvidAlg,
+                format!("{} gave no JWT: {error}", rules.place),
+            );
+            return Examined {
+                checks: vec![check.advise("let the source give one JWT-SVID and nothing else")],
+                jwt: None,
+                usable: None,
+            };
+        }
+    };
+    let problems = rules.problems(&jwt, now);
+    let mut checks = checks(&jwt, &problems, rules, now);
+    let mut usable = None;
+    if problems.is_empty() {
+        if matches!(settings.source, SourceSettings::File { .. }) {
+            checks.iter_mut().for_each(|check| stale(check, &jwt, now));
+        }
+        usable = Secret::new(token)
+            .ok()
+            .map(|secret| as_token(secret, &jwt, now));
+    }
+    Examined {
+        checks,
+        jwt: Some(jwt),
+        usable,
+    }
+}
+
+/// As the provider would hold it, but without the claims: the exchange would
+/// put them into its error, and they are in the report already.
+fn as_token(secret: Secret, jwt: &Jwt, now: Now) -> Token {
+    let exp = jwt.exp.unwrap_or_default();
+    let held = Held {
+        received: now,
+        life_ms: exp - now.wall,
+        refresh_at_ms: 0,
+        subject_exp_ms: exp,
+        capped: false,
+    };
+    let mut token = Token::subject(
+        secret,
+        held,
+        jwt.sub.as_deref().unwrap_or_default(),
+        jwt.clone(),
+    );
+    token.jwt = None;
+    token
+}
+
+/// One check for each part of the token.
+pub(super) fn checks(jwt: &Jwt, problems: &[Problem], rules: &Checks, now: Now) -> Vec<Check> {
+    let judged = |id, part, good: &dyn Fn() -> Check| {
+        let mut broken = problems.iter().filter(|problem| problem.part == part);
+        let Some(first) = broken.next() else {
+            return good();
+        };
+        let mut check =
+            Check::failed(id, format!("the SVID {}", first.what)).advise(first.fix.clone());
+        for problem in broken {
+            check.seen.push_str("; it ");
+            check.seen.push_str(&problem.what);
+            check.advice.push(problem.fix.clone());
+        }
+        check
+    };
+    vec![
+        judged(CheckId::SvidAlg, Part::Algorithm, &|| {
+            Check::ok(CheckId::SvidAlg, shown(&jwt.alg))
+        }),
+        judged(CheckId::SvidKid, Part::Kid, &|| {
+            Check::ok(CheckId::SvidKid, shown(&jwt.kid))
+        }),
+        judged(CheckId::SvidIss, Part::Iss, &|| issuer(jwt)),
+        judged(CheckId::SvidSub, Part::Sub, &|| {
+            Check::ok(CheckId::SvidSub, shown(&jwt.sub))
+        }),
+        judged(CheckId::SvidAud, Part::Aud, &|| audience(jwt, rules)),
+        judged(CheckId::SvidTimes, Part::Times, &|| times(jwt, rules, now)),
+    ]
+}
+
+pub(super) fn shown(claim: &Option<String>) -> String {
+    one_line(claim.as_deref().unwrap_or("absent"))
+}
+
+/// OpenAI registers an issuer by its HTTPS URL.
+fn issuer(jwt: &Jwt) -> Check {
+    let iss = jwt.iss.as_deref().unwrap_or_default();
+    let seen = shown(&jwt.iss);
+    match reqwest::Url::parse(iss) {
+        Ok(url) if url.scheme() == "https" && url.has_host() => Check::ok(CheckId::SvidIss, seen),
+        Ok(url) if url.scheme() == "http" && is_loopback(&url) => {
+            Check::warning(CheckId::SvidIss, seen)
+                .advise("an http:// issuer on loopback can serve tests alone")
+        }
+        _ => Check::failed(CheckId::SvidIss, format!("{seen} is not an https:// URL")).advise(
+            "let the issuer put its https:// URL there (SPIRE: `jwt_issuer`), the same that the \
+             Workload Identity Provider has as its OIDC Issuer URL",
+        ),
+    }
+}
+
+fn audience(jwt: &Jwt, rules: &Checks) -> Check {
+    let seen = one_line(&jwt.aud.join(", "));
+    if jwt.aud.len() > 1 {
+        return Check::warning(CheckId::SvidAud, format!("several: {seen}")).advise(
+            "ask for OpenAI's audience alone: each of these services could use the token at the \
+             others",
+        );
+    }
+    if rules.audience == DEFAULT_AUDIENCE {
+        return Check::ok(CheckId::SvidAud, seen);
+    }
+    Check::ok(
+        CheckId::SvidAud,
+        format!("{seen} (as configured; OpenAI's default is {DEFAULT_AUDIENCE})"),
+    )
+}
+
+fn times(jwt: &Jwt, rules: &Checks, now: Now) -> Check {
+    let (Some(exp), Some(iat)) = (jwt.exp, jwt.iat) else {
+        // Both are required, so this is never reached by a good token.
+        return Check::skipped(CheckId::SvidTimes, "no exp or no iat");
+    };
+    let seen = format!(
+        "{} s left of {} s (iat {}, exp {})",
+        until(exp, now),
+        seconds(exp - iat),
+        rfc3339(iat),
+        rfc3339(exp),
+    );
+    if let Some(begins) = jwt.nbf.filter(|&nbf| nbf - now.wall > LEEWAY_MS) {
+        return Check::failed(
+            CheckId::SvidTimes,
+            format!("not valid before {} (nbf); {seen}", rfc3339(begins)),
+        )
+        .advise("set this host's clock and the issuer's by the same time server");
+    }
+    match rules.clock_warning(jwt.iat, now) {
+        Some(warning) => Check::warning(CheckId::SvidTimes, format!("{warning}; {seen}"))
+            .advise("set this host's clock and the issuer's by the same time server"),
+        None => Check::ok(CheckId::SvidTimes, seen),
+    }
+}
+
+/// A sidecar rewrites its file in good time: one that is nearly used up may
+/// have nobody who does.
+fn stale(check: &mut Check, jwt: &Jwt, now: Now) {
+    let (Some(exp), Some(iat)) = (jwt.exp, jwt.iat) else {
+        return;
+    };
+    if check.id == CheckId::SvidTimes && exp - now.wall < (exp - iat) / 4 {
+        let seen = std::mem::take(&mut check.seen);
+        *check = Check::warning(CheckId::SvidTimes, seen).advise(
+            "see that a sidecar rewrites the file before it ends: `spirlctl dev-id fetch jwt-svid` \
+             writes it once, and is to be run again",
+        );
+    }
+}
