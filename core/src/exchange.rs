@@ -97,28 +97,52 @@ impl HttpTokenEndpoint {
         };
         let body = serde_json::to_vec(&request)
             .map_err(|error| Error::internal(format!("writing the request: {error}")))?;
-        let host = settings.token_endpoint.as_str();
+        let place = settings.token_endpoint.as_str();
         let response = client
             .post(settings.token_endpoint.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .send()
             .await
-            .map_err(|error| unavailable(host, &error))?;
+            .map_err(|error| unavailable(place, &error))?;
         let status = response.status();
         let headers = response.headers().clone();
         let body = match read_bounded(response).await {
             Ok(body) => body,
-            Err(BodyError::Broken(error)) => return Err(unavailable(host, &error)),
+            Err(BodyError::Broken(error)) => return Err(unavailable(place, &error)),
             Err(BodyError::TooLarge) => {
-                return Err(malformed(host, status, "its answer is larger than 64 KiB"));
+                return Err(malformed(place, status, "its answer is larger than 64 KiB"));
             }
         };
-        if status == StatusCode::OK {
-            success(host, &body)
-        } else {
-            Err(failure(host, status, &headers, &body, subject_token))
-        }
+        let head = Head {
+            place,
+            status,
+            headers: &headers,
+        };
+        interpret(head, &body, subject_token, SystemTime::now())
+    }
+}
+
+/// An answer without its body.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    /// The token endpoint's URL, for messages.
+    pub(crate) place: &'a str,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// What an answer means. Pure, for the vectors and the fuzzer.
+pub(crate) fn interpret(
+    head: Head<'_>,
+    body: &[u8],
+    subject_token: &Token,
+    now: SystemTime,
+) -> Result<Answer, Error> {
+    if head.status == StatusCode::OK {
+        success(head.place, body)
+    } else {
+        Err(failure(head, body, subject_token, now))
     }
 }
 
@@ -128,7 +152,7 @@ impl TokenEndpoint for HttpTokenEndpoint {
     }
 }
 
-fn success(host: &str, body: &[u8]) -> Result<Answer, Error> {
+fn success(place: &str, body: &[u8]) -> Result<Answer, Error> {
     #[derive(Deserialize)]
     struct Body {
         access_token: Option<Zeroizing<String>>,
@@ -137,7 +161,7 @@ fn success(host: &str, body: &[u8]) -> Result<Answer, Error> {
         expires_in: Option<Value>,
         scope: Option<String>,
     }
-    let bad = |problem: &str| malformed(host, StatusCode::OK, problem);
+    let bad = |problem: &str| malformed(place, StatusCode::OK, problem);
     let body: Body = serde_json::from_slice(body)
         .map_err(|_| bad("its answer is not the JSON object of RFC 8693 §2.2.1"))?;
     let text = body
@@ -164,39 +188,29 @@ fn success(host: &str, body: &[u8]) -> Result<Answer, Error> {
         // caps it anyway.
         #[allow(clippy::cast_possible_truncation, reason = "bounded just before")]
         Some(value) => match value.as_f64() {
-            Some(seconds) if seconds > 0.0 => Some((seconds.min(3.2e9) * 1_000.0) as i64),
+            Some(seconds) if seconds >= 0.001 => Some((seconds.min(3.2e9) * 1_000.0) as i64),
             _ => return Err(bad("its `expires_in` is not a number of seconds above 0")),
         },
     };
     Ok(Answer {
         access_token,
         expires_in,
-        scope: body.scope,
+        // RFC 6749 §3.3. It is for people to read: an odd one is no reason to do
+        // without the token, and is not handed on.
+        scope: body.scope.filter(|scope| {
+            let in_scope = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+            !scope.is_empty() && scope.bytes().all(in_scope)
+        }),
     })
 }
 
-fn failure(
-    host: &str,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    subject_token: &Token,
-) -> Error {
-    /// RFC 6749 §5.2.
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Body {
-        error: Option<Value>,
-        error_description: Option<Value>,
-    }
-    let body: Body = serde_json::from_slice(body).unwrap_or_default();
-    let clean = |value: Option<Value>| {
-        let text = value.as_ref().and_then(Value::as_str).map(str::to_owned)?;
-        let text = printable(&text, &[subject_token.expose_secret()]);
-        (!text.is_empty()).then_some(text)
-    };
-    let code = clean(body.error);
-    let description = clean(body.error_description);
+fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) -> Error {
+    let Head {
+        place,
+        status,
+        headers,
+    } = head;
+    let Reason { code, description } = Reason::of(body, subject_token.expose_secret());
     let class = classify(code.as_deref(), status);
     let kind = match class {
         FailureClass::Permanent => ErrorKind::ExchangeRejected,
@@ -205,7 +219,7 @@ fn failure(
     let retry_after = headers
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| parse_retry_after(value, SystemTime::now()))
+        .and_then(|value| parse_retry_after(value, now))
         .filter(|_| class == FailureClass::Transient);
     let said = match (&code, &description) {
         (Some(code), Some(description)) => format!("{code}: {description}"),
@@ -217,11 +231,35 @@ fn failure(
     Error::new(
         kind,
         class,
-        format!("{host} answered HTTP {} ({said}){advice}", status.as_u16()),
+        format!("{place} answered HTTP {} ({said}){advice}", status.as_u16()),
     )
     .with_http_status(status.as_u16())
     .with_oauth_code(code)
     .with_retry_after(retry_after)
+}
+
+/// What a refusal says of itself, fit to print.
+struct Reason {
+    code: Option<String>,
+    description: Option<String>,
+}
+
+impl Reason {
+    /// RFC 6749 §5.2: `error` is a code. Elsewhere in OpenAI's API it is an
+    /// object with a `message`, and a gateway may answer that way here too.
+    fn of(body: &[u8], subject_token: &str) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let clean = |value: Option<&Value>| {
+            let text = printable(value?.as_str()?, &[subject_token]);
+            (!text.is_empty()).then_some(text)
+        };
+        let error = body.get("error");
+        Self {
+            code: clean(error),
+            description: clean(body.get("error_description"))
+                .or_else(|| clean(error?.get("message"))),
+        }
+    }
 }
 
 /// The OAuth code decides before the status: a `temporarily_unavailable` on a
@@ -255,7 +293,7 @@ fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
                 set token_endpoint to the final address"
             .to_owned();
     }
-    let worth_comparing = status.is_server_error() && status.as_u16() == 500
+    let worth_comparing = status == StatusCode::INTERNAL_SERVER_ERROR
         || matches!(
             code,
             Some(
@@ -279,30 +317,31 @@ fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
 
 /// RFC 9110 §10.2.3: seconds, or a date.
 fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let delay = match value.trim().parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(value.trim())
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
+    let value = value.trim();
+    let delay = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a u64 counts are too many all the same.
+        value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
+    } else {
+        let date = httpdate::parse_http_date(value).ok()?;
+        date.duration_since(now).unwrap_or_default()
     };
     Some(delay.min(MAX_RETRY_AFTER))
 }
 
-fn malformed(host: &str, status: StatusCode, problem: &str) -> Error {
+fn malformed(place: &str, status: StatusCode, problem: &str) -> Error {
     Error::new(
         ErrorKind::ExchangeUnavailable,
         FailureClass::Transient,
-        format!("{host}: {problem}; is a proxy or a login page in between?"),
+        format!("{place}: {problem}; is a proxy or a login page in between?"),
     )
     .with_http_status(status.as_u16())
 }
 
-fn unavailable(host: &str, error: &reqwest::Error) -> Error {
+fn unavailable(place: &str, error: &reqwest::Error) -> Error {
     let problem = http::explain(error);
     Error::new(
         ErrorKind::ExchangeUnavailable,
         FailureClass::Transient,
-        format!("{host}: {problem}"),
+        format!("{place}: {problem}"),
     )
 }

@@ -119,7 +119,7 @@ pub(crate) fn explain(error: &reqwest::Error) -> String {
         words = error.to_string();
         cause = error.source();
     }
-    let words = printable(&words, &[]);
+    let words = printable(&words, "");
     if error.is_timeout() {
         "no whole answer before the deadline (request_timeout_seconds)".to_owned()
     } else if words.contains("certificate") || words.contains("UnknownIssuer") {

@@ -19,6 +19,7 @@
 mod clock;
 mod config;
 mod error;
+mod event;
 mod exchange;
 mod http;
 mod jwt;
@@ -32,6 +33,8 @@ mod source;
 mod status;
 mod worker;
 
+pub mod doctor;
+
 #[cfg(test)]
 mod test_vectors;
 #[cfg(test)]
@@ -39,6 +42,7 @@ mod tests;
 
 pub use config::Config;
 pub use error::{Error, ErrorKind};
+pub use event::{Event, EventKind, Level};
 pub use jwt::{Jwt, JwtError};
 pub use provider::{Operation, Provider, Waiter, WorkloadIdentity};
 pub use runtime::on_runtime_thread;

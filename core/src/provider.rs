@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment, Settings, SourceSettings};
 use crate::error::Error;
+use crate::event::{Event, EventKind, Events, Level};
 use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
@@ -86,6 +87,7 @@ impl Provider {
             random,
             snapshot: Snapshot::default(),
             record: Record::default(),
+            events: Events::default(),
             mailbox: ArcSwapOption::empty(),
             closed: AtomicBool::new(false),
         });
@@ -225,6 +227,13 @@ impl Provider {
         if self.shared.snapshot.remove(token).is_some() {
             self.wake_worker();
         }
+    }
+
+    /// Calls `observer` with everything that happens in the background, on a
+    /// thread of this library, in order; it replaces the one before. It must
+    /// not block. A panic in it is caught.
+    pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) {
+        self.shared.events.observe(observer);
     }
 
     /// The provider at this moment. Never waits.
@@ -377,7 +386,15 @@ fn start_worker(shared: &Arc<Shared>, mailbox: &Arc<Mailbox>) -> Result<(), Erro
                 "the background worker panicked, which is a defect in svidex; a new one starts \
                  with the next call",
             );
-            shared.record.error(&error, shared.clock.now());
+            let now = shared.clock.now();
+            shared.record.error(&error, now);
+            shared.events.emit(|| Event {
+                level: Level::Error,
+                kind: EventKind::WorkerFailed,
+                message: error.message().to_owned(),
+                at_unix_ms: now.wall,
+                error: Some(Arc::new(error.clone())),
+            });
             mailbox.end(error);
         }
     });

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Token text that is wiped when the last holder lets go of it.
 ///
@@ -43,16 +43,47 @@ impl fmt::Debug for Secret {
     }
 }
 
+const REDACTED: &str = "[redacted]";
+
 /// Removes token text from words that came from outside (an error description,
-/// say) and makes them fit to print: one line, no control characters, bounded.
+/// say): every piece of the secrets, and whatever else looks like a token. The
+/// rest is made fit to print: one line, no control characters, bounded.
 pub(crate) fn printable(words: &str, secrets: &[&str]) -> String {
-    let mut text = words.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "[redacted]");
+    // Far more than is shown, and little enough to search at leisure.
+    const LIMIT: usize = 4_096;
+    let mut text = Zeroizing::new(words[..boundary(words, LIMIT)].to_owned());
+    for secret in secrets {
+        text = Zeroizing::new(without_pieces(&text, secret));
     }
-    let line = line_of(&text, looks_like_a_token);
-    text.zeroize();
-    line
+    line_of(&text, looks_like_a_token)
+}
+
+/// `text` without any run of characters that also stands in `secret`: what
+/// echoes a token may echo a part of it.
+fn without_pieces(text: &str, secret: &str) -> String {
+    // Shorter runs are there by chance.
+    const PIECE: usize = 12;
+    let piece = secret.len().min(PIECE);
+    if piece == 0 {
+        return text.to_owned();
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut redacted_to = 0;
+    for (at, c) in text.char_indices() {
+        // A window that ends inside a character stands in no token: those are ASCII.
+        let found = text
+            .get(at..at + piece)
+            .is_some_and(|window| secret.contains(window));
+        if found {
+            if at >= redacted_to {
+                kept.push_str(REDACTED);
+            }
+            redacted_to = at + piece;
+        } else if at >= redacted_to {
+            kept.push(c);
+        }
+    }
+    kept
 }
 
 /// Makes a name from outside (a claim, say) fit to print, like [`printable`],
@@ -69,18 +100,23 @@ fn line_of(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
             line.push(' ');
         }
         if is_secret(word) {
-            line.push_str("[redacted]");
+            line.push_str(REDACTED);
         } else {
             line.extend(word.chars().filter(|&c| is_plain(c)));
         }
         if line.len() > LIMIT {
-            let end = (0..=LIMIT).rev().find(|&i| line.is_char_boundary(i));
-            line.truncate(end.unwrap_or(0));
+            line.truncate(boundary(&line, LIMIT));
             line.push('…');
             break;
         }
     }
     line
+}
+
+/// Where to cut `text`, not inside a character and after at most `limit` bytes.
+fn boundary(text: &str, limit: usize) -> usize {
+    let mut cuts = (0..=limit.min(text.len())).rev();
+    cuts.find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// Neither a control character nor one that turns the direction of a line.
@@ -128,6 +164,23 @@ mod tests {
         let opaque = "a1b2".repeat(20);
         assert_eq!(printable(&format!("got {opaque}."), &[]), "got [redacted]");
         assert!(printable(&"word ".repeat(500), &[]).len() < 320);
+        assert!(printable(&"ß".repeat(40_000), &[]).len() < 320);
+    }
+
+    #[test]
+    fn printable_removes_pieces_of_a_secret_too() {
+        let secret = "abcdefghijklmnopqrstuvwxyz0123456789";
+        for (words, shown) in [
+            ("at fghijklmnopqrstu here", "at [redacted] here"),
+            ("(abcdefghijkl)", "([redacted])"),
+            ("efghijklmnopZopqrstuvwxyz0", "[redacted]Z[redacted]"),
+            ("abcdefghijklabcdefghijkl,", "[redacted][redacted],"),
+            ("abcdefghijk is by chance", "abcdefghijk is by chance"),
+            ("größe: abcdefghijklm", "größe: [redacted]"),
+        ] {
+            assert_eq!(printable(words, &[secret]), shown);
+        }
+        assert_eq!(printable("words", &["", "short"]), "words");
     }
 
     #[test]

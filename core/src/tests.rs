@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::clock::{Clock as _, TestClock};
 use crate::config::{Config, Environment};
 use crate::error::{Error, ErrorKind, FailureClass};
+use crate::event::{EventKind, Level};
 use crate::exchange::{Answer, Exchange, TokenEndpoint};
 use crate::jwt::Jwt;
 use crate::provider::{Provider, Waiter};
@@ -568,4 +569,48 @@ fn without_the_ids_only_the_access_token_is_refused() {
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.message().contains("identity_provider_id"), "{error}");
     assert_eq!(provider.workload_identity().unwrap_err(), error);
+}
+
+#[test]
+fn an_observer_sees_failures_before_callers_do() {
+    let bench = Bench::warm();
+    let (seen, events) = mpsc::channel();
+    bench.provider.observe(move |event| {
+        let _ = seen.send((event.level, event.kind, event.message.clone()));
+        panic!("injected: an observer of the host's");
+    });
+    bench.advance(150_000);
+    let down = failure(ErrorKind::SourceUnavailable, FailureClass::Transient);
+    bench.fetches.next().send(Err(down)).unwrap();
+    let (level, kind, message) = events.recv_timeout(HANG_GUARD).unwrap();
+    assert_eq!((level, kind), (Level::Warning, EventKind::FetchFailed));
+    assert!(message.contains("failure 1 in a row"), "{message}");
+    assert!(message.contains("ends in 149 s"), "{message}");
+    bench.clock.wait_for_sleep(|until| until < 500);
+    bench.advance(500);
+    bench
+        .fetches
+        .next()
+        .send(Ok(bench.svid("svid-2", 5 * MINUTE)))
+        .unwrap();
+    let (level, kind, message) = events.recv_timeout(HANG_GUARD).unwrap();
+    assert_eq!((level, kind), (Level::Info, EventKind::SubjectTokenFetched));
+    assert!(message.contains("after failures"), "{message}");
+    bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
+    let (level, kind, _) = events.recv_timeout(HANG_GUARD).unwrap();
+    assert_eq!(
+        (level, kind),
+        (Level::Debug, EventKind::AccessTokenExchanged)
+    );
+}
+
+#[test]
+fn an_attempt_that_ends_after_close_leaves_no_token() {
+    let bench = Bench::new();
+    let waiter = bench.wait(TokenKind::Subject);
+    let attempt = bench.fetches.next();
+    bench.provider.close();
+    let _ = attempt.send(Ok(bench.svid("svid-1", 5 * MINUTE)));
+    assert_eq!(error(&waiter).kind(), ErrorKind::Closed);
+    assert!(bench.cached(TokenKind::Subject).is_none());
 }

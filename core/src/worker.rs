@@ -13,9 +13,10 @@ use arc_swap::ArcSwapOption;
 use crate::clock::{Clock, Now};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, FailureClass};
+use crate::event::{Event, EventKind, Events, Level};
 use crate::exchange::{Answer, TokenEndpoint};
 use crate::mailbox::{Mailbox, Outlook, Outlooks};
-use crate::policy::{Demand, Outcome, Rules, State, Step, Verdict};
+use crate::policy::{Demand, Leg, Outcome, Rules, State, Step, Verdict};
 use crate::snapshot::{Snapshot, Token, TokenKind};
 use crate::source::{self, SubjectToken, SubjectTokenSource};
 use crate::status::Record;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) random: fn() -> f64,
     pub(crate) snapshot: Snapshot,
     pub(crate) record: Record,
+    pub(crate) events: Events,
     pub(crate) mailbox: ArcSwapOption<Mailbox>,
     pub(crate) closed: AtomicBool,
 }
@@ -103,6 +105,8 @@ impl Worker {
                 () = self.shared.clock.sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
             }
         }
+        // An attempt that ended while the provider was being closed left its token.
+        self.shared.snapshot.clear();
     }
 
     /// Both clocks, what callers did, and what became of the tokens.
@@ -200,10 +204,9 @@ impl Worker {
 
     fn fetched(&mut self, result: Result<SubjectToken, Error>) {
         let now = self.shared.clock.now();
-        self.shared.record.fetches.count(result.is_ok());
+        let succeeded = result.is_ok();
         match result {
             Ok(token) => {
-                self.fetch_error = None;
                 let cell = self.shared.snapshot.cell(TokenKind::Subject);
                 let held = cell.load_full();
                 let same = held
@@ -222,9 +225,10 @@ impl Worker {
                     let token = Token::subject(token.secret, held, &token.spiffe_id, token.jwt);
                     cell.store(Some(Arc::new(token)));
                 }
+                let recovered = self.fetch_error.take().is_some();
+                self.report_success(EventKind::SubjectTokenFetched, recovered, now);
             }
             Err(error) => {
-                self.shared.record.error(&error, now);
                 let held = |kind| self.shared.snapshot.cell(kind).load_full();
                 let (subject, access) = (held(TokenKind::Subject), held(TokenKind::Access));
                 let outcome = Outcome::FetchFailed {
@@ -232,9 +236,15 @@ impl Worker {
                 };
                 self.state.apply(now, &outcome, (self.shared.random)());
                 self.discard(&subject, &access);
-                self.fetch_error = Some(Arc::new(error));
+                let withdrawn = subject.is_some() && self.state.subject.held.is_none();
+                let kind = match error.class() {
+                    FailureClass::Denied if withdrawn => EventKind::IdentityWithdrawn,
+                    _ => EventKind::FetchFailed,
+                };
+                self.fetch_error = Some(self.report_failure(kind, error, now));
             }
         }
+        self.shared.record.fetches.count(succeeded);
     }
 
     fn exchanged(&mut self, exchanged: Exchanged) {
@@ -244,10 +254,9 @@ impl Worker {
             result,
         } = exchanged;
         let now = self.shared.clock.now();
-        self.shared.record.exchanges.count(result.is_ok());
+        let succeeded = result.is_ok();
         match result {
             Ok(answer) => {
-                self.exchange_error = None;
                 let outcome = Outcome::Exchanged {
                     sent,
                     expires_in_ms: answer.expires_in,
@@ -259,9 +268,10 @@ impl Worker {
                     let cell = self.shared.snapshot.cell(TokenKind::Access);
                     cell.store(Some(Arc::new(token)));
                 }
+                let recovered = self.exchange_error.take().is_some();
+                self.report_success(EventKind::AccessTokenExchanged, recovered, now);
             }
             Err(error) => {
-                self.shared.record.error(&error, now);
                 let outcome = Outcome::ExchangeFailed {
                     class: error.class(),
                     retry_after_ms: error.retry_after().map(milliseconds),
@@ -271,9 +281,65 @@ impl Worker {
                     ),
                 };
                 self.state.apply(now, &outcome, (self.shared.random)());
-                self.exchange_error = Some(Arc::new(error));
+                self.exchange_error =
+                    Some(self.report_failure(EventKind::ExchangeFailed, error, now));
             }
         }
+        self.shared.record.exchanges.count(succeeded);
+    }
+
+    fn leg(&self, kind: EventKind) -> &Leg {
+        match kind {
+            EventKind::AccessTokenExchanged | EventKind::ExchangeFailed => &self.state.access,
+            _ => &self.state.subject,
+        }
+    }
+
+    fn report_success(&self, kind: EventKind, recovered: bool, now: Now) {
+        self.shared.events.emit(|| {
+            let left = self.leg(kind).held.map_or(0, |held| held.left(now));
+            let what = match kind {
+                EventKind::AccessTokenExchanged => "exchanged an SVID for an access token",
+                _ => "fetched a JWT-SVID",
+            };
+            let after = if recovered { ", after failures" } else { "" };
+            Event {
+                level: if recovered { Level::Info } else { Level::Debug },
+                kind,
+                message: format!("{what}{after}: {} s left", left / 1_000),
+                at_unix_ms: now.wall,
+                error: None,
+            }
+        });
+    }
+
+    /// Keeps a failure where an operator looks: in the status and in the log.
+    fn report_failure(&self, kind: EventKind, error: Error, now: Now) -> Arc<Error> {
+        self.shared.record.error(&error, now);
+        let error = Arc::new(error);
+        self.shared.events.emit(|| {
+            let leg = self.leg(kind);
+            let usable = leg.held.filter(|held| held.is_usable(now));
+            let (level, outlook) = match usable {
+                Some(held) => (
+                    Level::Warning,
+                    format!("the held token ends in {} s", held.left(now) / 1_000),
+                ),
+                None => (Level::Error, "no usable token is held".to_owned()),
+            };
+            let retry = (leg.not_before_ms - now.boot).max(0);
+            Event {
+                level,
+                kind,
+                message: format!(
+                    "{error} (failure {} in a row, next attempt in {retry} ms; {outlook})",
+                    leg.failures
+                ),
+                at_unix_ms: now.wall,
+                error: Some(Arc::clone(&error)),
+            }
+        });
+        error
     }
 
     /// Tells callers who wait what to expect.

@@ -69,7 +69,10 @@ impl Checks {
         self.audience(&jwt).map_err(refuse)?;
         let exp = end(&jwt).map_err(refuse)?;
         if self.for_exchange {
-            required(&jwt).into_iter().try_for_each(Err).map_err(refuse)?;
+            required(&jwt)
+                .into_iter()
+                .try_for_each(Err)
+                .map_err(refuse)?;
         }
         let life = life(exp, jwt.iat, now).map_err(refuse)?;
         let secret = Secret::new(token).map_err(|_| {
@@ -90,12 +93,8 @@ impl Checks {
     }
 
     fn decode(&self, token: &str) -> Result<Jwt, Error> {
-        Jwt::decode(token).map_err(|error| {
-            self.error(
-                FailureClass::Permanent,
-                &format!("is not a JWT: {error}"),
-            )
-        })
+        Jwt::decode(token)
+            .map_err(|error| self.error(FailureClass::Permanent, &format!("is not a JWT: {error}")))
     }
 
     /// Every rule that the token breaks, those of OpenAI included.
@@ -165,10 +164,7 @@ impl Checks {
     }
 
     fn refuse(&self, problem: Problem) -> Error {
-        self.error(
-            problem.class,
-            &format!("{}; {}", problem.what, problem.fix),
-        )
+        self.error(problem.class, &format!("{}; {}", problem.what, problem.fix))
     }
 
     fn error(&self, class: FailureClass, problem: &str) -> Error {

@@ -40,11 +40,7 @@ impl SubjectTokenSource for TokenFile {
     fn fetch(&self) -> Fetch<'_> {
         Box::pin(async {
             let found = self.look().await?;
-            let mut token = self
-                .0
-                .checks
-                .check(&found.token)
-                .map_err(Inner::as_stale)?;
+            let mut token = self.0.checks.check(&found.token).map_err(Inner::as_stale)?;
             token.warnings.extend(found.warnings);
             Ok(token)
         })

@@ -64,7 +64,10 @@ impl WorkloadApi {
             Ok(svids) => Ok(Found {
                 token: Zeroizing::new(self.choose(&svids)?.token().to_owned()),
                 identities: svids.iter().map(identity).collect(),
-                warnings: self.several_identities_warning(&svids).into_iter().collect(),
+                warnings: self
+                    .several_identities_warning(&svids)
+                    .into_iter()
+                    .collect(),
             }),
             // JWT-SVID §2.2 makes `kid` optional, the client library does not.
             // Our own check decides whether this one is needed.
@@ -122,7 +125,7 @@ impl WorkloadApi {
     fn explain(&self, error: &WorkloadApiError) -> Error {
         use ErrorKind::{InvalidSubjectToken, PermissionDenied, SourceUnavailable};
         use FailureClass::{Denied, Local, Permanent, Transient};
-        let words = printable(&chain(error), &[]);
+        let words = printable(&chain(error), "");
         match error {
             WorkloadApiError::NoIdentityIssued | WorkloadApiError::PermissionDenied(_) => {
                 let wanted = match &self.checks.spiffe_id {
