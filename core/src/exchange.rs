@@ -250,7 +250,7 @@ impl Reason {
     fn of(body: &[u8], subject_token: &str) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let clean = |value: Option<&Value>| {
-            let text = printable(value?.as_str()?, &[subject_token]);
+            let text = printable(value?.as_str()?, subject_token);
             (!text.is_empty()).then_some(text)
         };
         let error = body.get("error");
