@@ -144,6 +144,9 @@ impl Settings {
                 return Err(format!("{name} must lie within 1e9 seconds"));
             }
         }
+        if !(0.0..=1e9).contains(&self.jwks_cache_seconds) {
+            return Err("jwks_cache_seconds must be at least 0 and at most 1e9".to_owned());
+        }
         for subject in &self.allowed_subjects {
             let prefix = subject.strip_suffix('*').unwrap_or(subject);
             if prefix.is_empty() || prefix.contains('*') {
@@ -189,6 +192,7 @@ mod tests {
         for (patch, word) in [
             (json!({"svid_ttl": 3}), "svid_ttl"),
             (json!({"svid_ttl_seconds": -1}), "svid_ttl_seconds"),
+            (json!({"jwks_cache_seconds": 1e300}), "jwks_cache_seconds"),
             (json!({"alg": "none"}), "none"),
             (json!({"allowed_subjects": ["*"]}), "allowed_subjects"),
             (json!({"identities": [{"spiffe_id": "nobody"}]}), "nobody"),

@@ -1,4 +1,4 @@
-module example.org/svidex/emulator-clients
+module github.com/svidex/svidex/tests/emulator/clients/go
 
 go 1.25
 

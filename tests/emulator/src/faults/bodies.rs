@@ -61,7 +61,7 @@ pub(super) fn byte_a_second(whole: Bytes) -> Body {
 pub(super) fn gzip_bomb() -> Bytes {
     static BOMB: OnceLock<Bytes> = OnceLock::new();
     let bomb = BOMB.get_or_init(|| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         for _ in 0..BOMB_BYTES / CHUNK {
             encoder.write_all(&BLANKS).expect("writing to memory");
         }

@@ -218,7 +218,7 @@ fn check_provider(openai: &OpenAi, jwt: &Jwt) -> Result<(), Refusal> {
 
 async fn check_signature(openai: &OpenAi, settings: &Settings, jwt: &Jwt) -> Result<(), Refusal> {
     let kid = jwt.header_text("kid").unwrap_or_default();
-    let max_age = Duration::from_secs_f64(settings.jwks_cache_seconds.max(0.0));
+    let max_age = Duration::from_secs_f64(settings.jwks_cache_seconds);
     let key = openai.keys.key(kid, max_age).await.map_err(|error| {
         bad_request(
             "temporarily_unavailable",
