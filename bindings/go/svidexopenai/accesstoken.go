@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/openai/openai-go/v3/option"
 	svidex "github.com/svidex/svidex/bindings/go"
@@ -15,35 +16,63 @@ import (
 // A request that the API answers with 401 drops that token and is sent once
 // more with a new one, as the SDK does for its own tokens. A body that cannot
 // be sent twice is not: the caller then gets the 401, and its next request the
-// new token.
+// new token. If the new one is refused too, the caller gets that 401, and the
+// token stays.
 //
 // Errors are *[svidex.Error]. One that no retry can cure ends the SDK's retries.
 func WithAccessToken(provider *svidex.Provider) option.RequestOption {
-	return option.WithMiddleware(func(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-		token, err := provider.AccessToken(request.Context())
-		if err != nil {
-			return refuse(request, err)
-		}
-		response, err := next(authorized(request, token))
-		if err != nil || response == nil || response.StatusCode != http.StatusUnauthorized {
-			return withoutCredentials(response), err
-		}
+	return option.WithMiddleware((&accessTokens{provider: provider}).authenticate)
+}
 
-		provider.Invalidate(token)
-		again, ok := replay(request)
-		if !ok {
-			return withoutCredentials(response), nil
-		}
-		// Without a new token the API's own answer tells more than why there is none.
-		fresh, err := provider.AccessToken(request.Context())
-		if err != nil || fresh == token {
-			discard(again.Body)
-			return withoutCredentials(response), nil
-		}
-		discard(response.Body)
-		response, err = next(authorized(again, fresh))
-		return withoutCredentials(response), err
-	})
+type accessTokens struct {
+	provider *svidex.Provider
+
+	// suspect is a token that replaced a refused one and was refused as well:
+	// then it is not the token that is wrong, and yet another exchange, one for
+	// every request, would only hide the API's answer behind a wait.
+	suspect atomic.Pointer[string]
+}
+
+func (a *accessTokens) authenticate(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+	token, err := a.provider.AccessToken(request.Context())
+	if err != nil {
+		return refuse(request, err)
+	}
+	response, err := a.send(request, token, next)
+	if err != nil || response == nil || response.StatusCode != http.StatusUnauthorized || a.suspects(token) {
+		return response, err
+	}
+
+	a.provider.Invalidate(token)
+	again, ok := replay(request)
+	if !ok {
+		return response, nil
+	}
+	// Without a new token the API's own answer tells more than why there is none.
+	fresh, err := a.provider.AccessToken(request.Context())
+	if err != nil || fresh == token {
+		discard(again.Body)
+		return response, nil
+	}
+	discard(response.Body)
+	response, err = a.send(again, fresh, next)
+	if err == nil && response != nil && response.StatusCode == http.StatusUnauthorized {
+		a.suspect.Store(&fresh)
+	}
+	return response, err
+}
+
+func (a *accessTokens) send(request *http.Request, token string, next option.MiddlewareNext) (*http.Response, error) {
+	response, err := next(authorized(request, token))
+	if response != nil && response.StatusCode < http.StatusBadRequest && a.suspects(token) {
+		a.suspect.Store(nil)
+	}
+	return withoutCredentials(response), err
+}
+
+func (a *accessTokens) suspects(token string) bool {
+	suspect := a.suspect.Load()
+	return suspect != nil && *suspect == token
 }
 
 // authorized is a copy of the request with this token as its only credential.

@@ -7,5 +7,13 @@ require (
 	github.com/svidex/svidex/bindings/go v0.1.0
 )
 
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/tidwall/gjson v1.20.0 // indirect
+	github.com/tidwall/match v1.1.1 // indirect
+	github.com/tidwall/pretty v1.2.1 // indirect
+	github.com/tidwall/sjson v1.2.5 // indirect
+)
+
 // In the repository the two are built together.
 replace github.com/svidex/svidex/bindings/go => ../
