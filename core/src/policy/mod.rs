@@ -535,6 +535,8 @@ impl State {
 }
 
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod vectors;

@@ -1,0 +1,80 @@
+# svidex: `make demo` and `make test` do their own set-up. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+export SVIDEX_EMULATOR := $(CURDIR)/target/debug/svidex-emulator
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: setup emulator python node go ## the same short program in Python, Node, Go and C against the embedded emulator
+	@VENV=$(VENV) tests/e2e/demo/run.sh
+
+.PHONY: test
+test: setup-test emulator python node go ## everything: formats, lints, all suites in all languages
+	@tests/run.py
+
+.PHONY: test-long
+test-long: setup-test emulator python node go ## the same with full counts, and the soak
+	@tests/run.py --long
+
+.PHONY: bench
+bench: setup-test emulator python node go ## beside the peers, as ratios
+	@VENV=$(VENV) tests/bench/run.sh
+
+.PHONY: fleet
+fleet: setup ## exchanges per second of simulated fleets, as a table and a plot
+	@SVIDEX_FLEET_DIR=$(CURDIR)/target/fleet cargo test --release --quiet -p svidex --lib -- \
+		--ignored --exact --nocapture policy::fleet::draw
+
+.PHONY: setup setup-test
+setup:
+	@scripts/setup.sh demo
+setup-test:
+	@scripts/setup.sh test
+
+.PHONY: emulator
+emulator: ## the SPIFFE authority and the OpenAI side that tests run against
+	@echo "building the emulator …"
+	@cargo build --quiet -p svidex-emulator
+
+.PHONY: c
+c: ## libsvidex.so, libsvidex.a and svidex.pc in target/ffi
+	@echo "building the C library …"
+	@ffi/build.sh
+
+.PHONY: go
+go: ## the static library where the Go package looks for it
+	@echo "building the library for Go …"
+	@bindings/go/build.sh
+
+.PHONY: python
+python: $(VENV)/bin/python ## the wheel in target/wheels, installed into .venv
+	@echo "building the Python wheel …"
+	@scripts/python.sh $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -m venv $(VENV)
+
+.PHONY: node
+node: ## the npm packages in bindings/node
+	@echo "building the npm packages …"
+	@cd bindings/node && npm ci --no-audit --no-fund --silent && npm run --silent build
+
+.PHONY: install
+install: ## header, libraries and svidex.pc under PREFIX
+	@ffi/install.sh $(PREFIX)
+
+.PHONY: format
+format: ## what the lints want
+	@cargo fmt --all
+	@cd bindings/node && npm run --silent format
+	@gofmt -w bindings/go tests/e2e/go tests/emulator/clients/go
+	@$(VENV)/bin/ruff format .
