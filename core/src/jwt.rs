@@ -71,7 +71,7 @@ impl Jwt {
     /// # Errors
     /// [`JwtError`] says which part is wrong, without quoting it.
     pub fn decode(token: &str) -> Result<Self, JwtError> {
-        let (header, claims) = parts(token)?;
+        let Parts { header, claims } = parts(token)?;
         Ok(Self {
             alg: string(&header, "alg")?,
             kid: string(&header, "kid")?,
@@ -103,7 +103,12 @@ impl Jwt {
 }
 
 /// The header and the claims, whole.
-pub(crate) fn parts(token: &str) -> Result<(Map<String, Value>, Map<String, Value>), JwtError> {
+pub(crate) struct Parts {
+    pub(crate) header: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
+}
+
+pub(crate) fn parts(token: &str) -> Result<Parts, JwtError> {
     if token.trim().is_empty() {
         return Err(JwtError::Empty);
     }
@@ -125,7 +130,7 @@ pub(crate) fn parts(token: &str) -> Result<(Map<String, Value>, Map<String, Valu
     if !is_whole_signature(string(&header, "alg")?.as_deref(), signature.len()) {
         return Err(JwtError::IncompleteSignature);
     }
-    Ok((header, claims))
+    Ok(Parts { header, claims })
 }
 
 /// RFC 7518 §3.3–3.5: an RSA signature is as long as the key's modulus, an ECDSA

@@ -142,14 +142,15 @@ fn explain(
     let provider = &ids.identity_provider_id;
     let account = &ids.service_account_id;
     let mapping = format!(
-        "mapping: an enabled one of the provider {provider} leads to {account}, with key sub and \
-         the value {}, or a beginning of it and one * at the end",
+        "mapping: an enabled one of the provider {provider} must lead to {account}, with key sub \
+         and the value {}, or a beginning of it and one * at the end",
         token.spiffe_id()
     );
-    let account_id =
-        format!("service_account_id: {account} is the ID of the service account of that mapping");
+    let account_id = format!(
+        "service_account_id: {account} must be the ID of the service account of that mapping"
+    );
     let provider_id = format!(
-        "identity_provider_id: {provider} is the ID of the Workload Identity Provider, in the \
+        "identity_provider_id: {provider} must be the ID of the Workload Identity Provider, in the \
          organization that is meant (Organization Settings > Security)"
     );
     let default = match settings.audience == DEFAULT_AUDIENCE {
@@ -157,13 +158,13 @@ fn explain(
         false => format!("; OpenAI's default is {DEFAULT_AUDIENCE}"),
     };
     let token_itself = [
-        "issuer: the provider's OIDC Issuer URL is exactly what svid_iss shows".to_owned(),
+        "issuer: the provider's OIDC Issuer URL must be exactly what svid_iss shows".to_owned(),
         format!(
-            "audience: the provider's audience is exactly {}{default}",
+            "audience: the provider's audience must be exactly {}{default}",
             settings.audience
         ),
-        "keys: OpenAI reaches the issuer's discovery document and JWKS from the internet; or, if \
-         the provider uses an uploaded JWKS, that one has the key that svid_kid shows"
+        "keys: OpenAI must reach the issuer's discovery document and JWKS from the internet; or, if \
+         the provider uses an uploaded JWKS, that one must have the key that svid_kid shows"
             .to_owned(),
     ];
     match error.oauth_code() {

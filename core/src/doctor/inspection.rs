@@ -9,7 +9,7 @@ use super::report::Check;
 use super::{svid, until};
 use crate::clock::{Now, rfc3339};
 use crate::error::{Error, ErrorKind, FailureClass};
-use crate::jwt::{self, Jwt};
+use crate::jwt::{self, Jwt, JwtError, Parts};
 use crate::secret::one_line;
 use crate::source::Checks;
 
@@ -29,14 +29,17 @@ pub struct Inspection {
 
 impl Inspection {
     pub(super) fn of(token: &str, rules: &Checks, now: Now) -> Result<Self, Error> {
-        let refuse = |error: jwt::JwtError| {
+        let refuse = |error: JwtError| {
             Error::new(
                 ErrorKind::InvalidSubjectToken,
                 FailureClass::Permanent,
                 format!("{} is not a JWT: {error}", rules.place),
             )
         };
-        let (mut header, mut claims) = jwt::parts(token).map_err(refuse)?;
+        let Parts {
+            mut header,
+            mut claims,
+        } = jwt::parts(token).map_err(refuse)?;
         let jwt = Jwt::decode(token).map_err(refuse)?;
         header
             .values_mut()
@@ -65,7 +68,8 @@ impl Inspection {
                 let at = (seconds * 1_000.0) as i64;
                 let left = until(at.clamp(-(1 << 53), 1 << 53), self.now);
                 let when = match left {
-                    0.. => format!("in {left} s"),
+                    0 => "now".to_owned(),
+                    1.. => format!("in {left} s"),
                     _ => format!("{} s ago", left.unsigned_abs()),
                 };
                 write!(f, "  ({}, {when})", rfc3339(at))?;

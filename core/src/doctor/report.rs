@@ -249,7 +249,7 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "{verdict}: {} failed, {} warnings, {} ok, {} skipped",
+            "{verdict} (failed {}, warning {}, ok {}, skipped {})",
             count(Outcome::Failed),
             count(Outcome::Warning),
             count(Outcome::Ok),

@@ -57,10 +57,12 @@ fn answered(settings: &Settings, found: &Found, warnings: &[String]) -> Vec<Chec
             let seen = match &found.identities[..] {
                 [] => "issued (see svid_sub)".to_owned(),
                 [one] => shown(one),
-                [first, ..] if !warnings.is_empty() => format!(
-                    "{} and none was selected, so the first is used: {}",
-                    list(&found.identities),
-                    first.spiffe_id
+                several @ [first, ..] if !warnings.is_empty() => format!(
+                    "{} identities are issued and none is selected, so the first is used, {}; \
+                     issued: {}",
+                    several.len(),
+                    first.spiffe_id,
+                    list(several)
                 ),
                 several => format!("selected from {}", list(several)),
             };

@@ -1,0 +1,138 @@
+//! What each command does.
+
+use std::future::Future;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use svidex::doctor::Doctor;
+use svidex::{Config, Error, Provider, Token, TokenKind};
+
+use crate::failure::Failure;
+use crate::options::Options;
+
+/// No token is larger; the library says so to whoever sends more.
+const MAX_INPUT_BYTES: u64 = 64 * 1024 + 1;
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// A file with a token, or `-` for standard input [default: the configured source]
+    #[arg(
+        value_name = "FILE|-",
+        conflicts_with_all = ["endpoint_socket", "identity_token_file", "hint"]
+    )]
+    input: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(crate) fn token(options: Options) -> Result<ExitCode, Failure> {
+    print_token(options, TokenKind::Access)
+}
+
+pub(crate) fn svid(options: Options) -> Result<ExitCode, Failure> {
+    print_token(options, TokenKind::Subject)
+}
+
+/// To a terminal too, as `gcloud auth print-access-token` and its like do: who
+/// types the command wants to see the token.
+fn print_token(options: Options, kind: TokenKind) -> Result<ExitCode, Failure> {
+    let provider = Provider::from_env(options.into())?;
+    let token = wait(&provider, kind)?;
+    print(token.expose_secret())
+}
+
+/// Waits as long as the configuration says. Somebody who sits before it is told
+/// what it is waiting for.
+fn wait(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
+    const SLICE: Duration = Duration::from_secs(2);
+    let waiter = provider.wait(kind, None);
+    let mut told = None;
+    loop {
+        if let Some(result) = waiter.wait_for(SLICE) {
+            return result;
+        }
+        let failed = provider.status().last_error.map(|error| error.message);
+        if failed.is_some() && failed != told && io::stderr().is_terminal() {
+            let words = failed.as_deref().unwrap_or_default();
+            let _ = writeln!(io::stderr(), "svidex: still trying: {words}");
+            told = failed;
+        }
+    }
+}
+
+pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
+    let mut config = Config::from(inspect.options);
+    let inspection = if inspect.input.as_deref() == Some("-") {
+        let input = read_input().map_err(Failure::Input)?;
+        Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
+    } else {
+        if let Some(file) = inspect.input {
+            config.identity_token_file = Some(file);
+        }
+        block_on(Doctor::from_env(config).inspect_source())?
+    };
+    show(&inspection, inspect.json)
+}
+
+fn read_input() -> io::Result<Vec<u8>> {
+    let mut input = Vec::new();
+    io::stdin()
+        .lock()
+        .take(MAX_INPUT_BYTES)
+        .read_to_end(&mut input)?;
+    Ok(input)
+}
+
+pub(crate) fn doctor(options: Options, json: bool) -> Result<ExitCode, Failure> {
+    let report = block_on(Doctor::from_env(options.into()).examine())?;
+    show(&report, json)?;
+    Ok(ExitCode::from(u8::from(!report.healthy)))
+}
+
+fn show(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, Failure> {
+    let text = match json {
+        true => {
+            serde_json::to_string_pretty(what).map_err(|error| Failure::Output(error.into()))?
+        }
+        false => what.to_string(),
+    };
+    print(&text)
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .map_err(Failure::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The library's futures need no particular executor: this thread sleeps until
+/// one is done.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

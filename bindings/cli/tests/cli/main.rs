@@ -1,0 +1,7 @@
+//! The `svidex` command as a shell sees it, against the emulator.
+
+mod common;
+mod doctor;
+mod help;
+mod inspect;
+mod tokens;
