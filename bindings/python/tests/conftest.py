@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+
 import svidex
 from emulator import VARIABLES, OwnEmulator
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from svidex import Options
     from typing_extensions import Unpack
+
+    from svidex import Options
 
     MakeProvider = Callable[..., svidex.Provider]
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from svidex import Options
     from typing_extensions import Self
+
+    from svidex import Options
 
 Leg: TypeAlias = Literal["workload_api", "token_endpoint", "api", "discovery"]
 
@@ -114,6 +115,10 @@ class Emulator:
     def token_file(self, **plan: object) -> None:
         """Writes the token file as told, and returns when it is written."""
         self._call("POST", "/token-file", plan)
+
+    def revoke_access_tokens(self) -> None:
+        """From now on the API answers 401 to all that were given out."""
+        self._call("POST", "/revoke", {"all": True})
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         request = urllib.request.Request(

@@ -7,6 +7,7 @@ import pickle
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+
 import svidex
 from svidex import _svidex
 

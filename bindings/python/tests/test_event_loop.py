@@ -9,8 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import svidex
 import uvloop
+
+import svidex
 from svidex import _event_loop
 
 if TYPE_CHECKING:

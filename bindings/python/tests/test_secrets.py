@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 import pytest
+
 import svidex
 
 if TYPE_CHECKING:

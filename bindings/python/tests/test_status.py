@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 import svidex
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 """What OpenAI's SDK takes as `workload_identity`.
 
-The SDK asks our callback for a JWT-SVID and exchanges it itself. What it does
-with an exception from there differs: one of its own (`OpenAIError`) ends the
-request, one of its HTTP library's is retried and then shown as
-`APIConnectionError`; before 3.30 or so any other was retried too, since then it
-ends the request. So a failure that time may heal is raised as the HTTP
-library's, and any other as the SDK's own: each is still the `svidex` exception.
+The SDK asks our callback for a JWT-SVID and exchanges it itself. An exception of
+its own (`OpenAIError`) from there ends the request; one of its HTTP library's is
+retried, and shown as `APIConnectionError` in the end; any other was retried too
+by its first 3.x releases, and ends the request since. So a failure that time may
+heal is raised as the HTTP library's, and any other as the SDK's own: each of
+them is still the `svidex` exception.
 """
 
 from __future__ import annotations
@@ -58,13 +58,12 @@ def workload_identity(provider: Provider) -> WorkloadIdentity:
 
 
 def _for_sdk(error: Error) -> Error:
-    if error.retryable:
-        base, absent = _loaded("httpx2", "RequestError"), "_request"
-    else:
-        base, absent = _loaded("openai", "SubjectTokenProviderError"), "response"
+    # Looked up, not imported: if the SDK is the caller, both are there.
+    module, name = ("httpx2", "RequestError") if error.retryable else ("openai", "OpenAIError")
+    base: type[Exception] | None = getattr(sys.modules.get(module), name, None)
     if base is None:
         return error
-    return _with_base(type(error), base, absent)(
+    return _both(type(error), base)(
         str(error),
         http_status=error.http_status,
         oauth_code=error.oauth_code,
@@ -73,19 +72,14 @@ def _for_sdk(error: Error) -> Error:
     )
 
 
-def _loaded(module: str, name: str) -> type[Exception] | None:
-    """Looked up, not imported: if the SDK is the caller, it is there."""
-    return getattr(sys.modules.get(module), name, None)
-
-
 _classes: dict[tuple[type[Error], type[Exception]], type[Error]] = {}
 
 
-def _with_base(cls: type[Error], base: type[Exception], absent: str) -> type[Error]:
+def _both(cls: type[Error], base: type[Exception]) -> type[Error]:
     """The class `cls` that is also a `base`."""
     if (cls, base) not in _classes:
-        # `absent`: what the base's own `__init__` would have set, had it been
-        # called (a built-in between the two, as in TimeoutError, prevents it).
-        namespace = {absent: None, "__doc__": cls.__doc__, "__module__": cls.__module__}
+        # `_request`: what httpx2's `__init__` sets, if it is called at all (the
+        # built-in that TimeoutError derives from calls no further one).
+        namespace = {"_request": None, "__doc__": cls.__doc__, "__module__": cls.__module__}
         _classes[cls, base] = type(cls.__name__, (cls, base), namespace)
     return _classes[cls, base]
