@@ -345,3 +345,6 @@ fn unavailable(place: &str, error: &reqwest::Error) -> Error {
         format!("{place}: {problem}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

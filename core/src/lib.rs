@@ -36,6 +36,8 @@ mod worker;
 pub mod doctor;
 
 #[cfg(test)]
+mod test_tokens;
+#[cfg(test)]
 mod test_vectors;
 #[cfg(test)]
 mod tests;
