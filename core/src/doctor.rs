@@ -20,6 +20,7 @@ mod clocks;
 mod endpoint;
 mod inspection;
 mod issuer;
+mod place;
 mod report;
 mod source;
 mod svid;

@@ -76,13 +76,12 @@ pub(super) async fn exchange(
         Err(error) => return Check::skipped(CheckId::Exchange, error.message()),
     };
     let Some(token) = token else {
-        let reason = before
-            .iter()
-            .find(|check| check.outcome == Outcome::Failed)
-            .map_or("there is nothing to send", |check| check.id.as_str());
         return Check::skipped(
             CheckId::Exchange,
-            format!("not tried, since it could not succeed: see {reason}"),
+            format!(
+                "not tried, since it could not succeed: see {}",
+                obstacles(before)
+            ),
         );
     };
     match endpoint.exchange(token).await {
@@ -110,6 +109,18 @@ pub(super) async fn exchange(
             check
         }
     }
+}
+
+/// The failed checks without which there is nothing to send, or nowhere to.
+fn obstacles(before: &[Check]) -> String {
+    use CheckId::{Clock, Discovery, Jwks};
+    let names: Vec<_> = before
+        .iter()
+        .filter(|check| check.outcome == Outcome::Failed)
+        .filter(|check| !matches!(check.id, Discovery | Jwks | Clock))
+        .map(|check| check.id.as_str())
+        .collect();
+    names.join(", ")
 }
 
 /// What the other checks found that can be the cause.

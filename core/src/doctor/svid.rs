@@ -184,3 +184,87 @@ fn stale(check: &mut Check, jwt: &Jwt, now: Now) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Outcome;
+
+    fn jwt() -> Jwt {
+        Jwt {
+            alg: Some("ES256".to_owned()),
+            kid: Some("k1".to_owned()),
+            typ: None,
+            iss: Some("https://issuer.example".to_owned()),
+            sub: Some("spiffe://example.org/worker".to_owned()),
+            aud: vec![DEFAULT_AUDIENCE.to_owned()],
+            exp: Some(300_000),
+            iat: Some(0),
+            nbf: None,
+        }
+    }
+
+    fn rules() -> Checks {
+        Checks {
+            place: "the test".to_owned(),
+            audience: DEFAULT_AUDIENCE.to_owned(),
+            spiffe_id: None,
+            for_exchange: false,
+            clock: std::sync::Arc::new(crate::clock::TestClock::at(0)),
+        }
+    }
+
+    fn outcome(jwt: &Jwt, now: i64, id: CheckId) -> Outcome {
+        let (rules, now) = (rules(), Now { wall: now, boot: 0 });
+        let problems = rules.problems(jwt, now);
+        let checks = checks(jwt, &problems, &rules, now);
+        let check = checks.iter().find(|check| check.id == id).unwrap();
+        check.outcome
+    }
+
+    #[test]
+    fn an_issuer_is_an_https_url() {
+        for (iss, expected) in [
+            ("https://issuer.example/a", Outcome::Ok),
+            ("http://127.0.0.1:8080", Outcome::Warning),
+            ("http://issuer.example", Outcome::Failed),
+            ("spiffe://example.org", Outcome::Failed),
+            ("example.org", Outcome::Failed),
+            ("", Outcome::Failed),
+        ] {
+            let jwt = Jwt {
+                iss: Some(iss.to_owned()),
+                ..jwt()
+            };
+            assert_eq!(outcome(&jwt, 1_000, CheckId::SvidIss), expected, "{iss}");
+        }
+    }
+
+    #[test]
+    fn one_audience_is_enough() {
+        let mut jwt = jwt();
+        assert_eq!(outcome(&jwt, 1_000, CheckId::SvidAud), Outcome::Ok);
+        jwt.aud.push("https://other.example".to_owned());
+        assert_eq!(outcome(&jwt, 1_000, CheckId::SvidAud), Outcome::Warning);
+        jwt.aud.remove(0);
+        assert_eq!(outcome(&jwt, 1_000, CheckId::SvidAud), Outcome::Failed);
+    }
+
+    #[test]
+    fn times_are_judged_by_this_hosts_clock() {
+        let mut jwt = jwt();
+        for (now, expected) in [
+            (1_000, Outcome::Ok),
+            (-59_000, Outcome::Ok),
+            (-61_000, Outcome::Warning),
+            (299_999, Outcome::Ok),
+            (300_000, Outcome::Failed),
+        ] {
+            assert_eq!(outcome(&jwt, now, CheckId::SvidTimes), expected, "{now}");
+        }
+        jwt.nbf = Some(62_000);
+        assert_eq!(outcome(&jwt, 1_000, CheckId::SvidTimes), Outcome::Failed);
+        jwt.nbf = Some(60_000);
+        assert_eq!(outcome(&jwt, 1_000, CheckId::SvidTimes), Outcome::Ok);
+    }
+}

@@ -329,12 +329,16 @@ fn a_key_that_openai_still_knows() {
 }
 
 fn keep_the_file_and_change_the_key(emulator: &Emulator) {
+    write_once(emulator);
+    emulator.rotate_keys(None, true);
+}
+
+fn write_once(emulator: &Emulator) {
     let once = TokenFilePlan {
         mode: TokenFileMode::Once,
         ..TokenFilePlan::default()
     };
     emulator.token_file(once);
-    emulator.rotate_keys(None, true);
 }
 
 #[test]
@@ -474,6 +478,44 @@ fn each_refusal_has_its_own_advice() {
     }
 }
 
+/// The issuer and the endpoint are waited for side by side, each request for
+/// no longer than its deadline.
+#[test]
+fn everything_hangs() {
+    let emulator = emulator();
+    for leg in [Leg::Discovery, Leg::TokenEndpoint] {
+        let hang = Fault {
+            hang: true,
+            ..Fault::default()
+        };
+        emulator.fault(leg, hang);
+    }
+    let start = std::time::Instant::now();
+    let report = examine(&emulator, &["--request-timeout-seconds", "0.5"]);
+    assert!(start.elapsed().as_secs() < 10, "a hang guard");
+    report.assert_failed(&["token_endpoint"]);
+    report.assert_says("token_endpoint", &["deadline"]);
+    report.assert_says("discovery", &["not reachable from here", "deadline"]);
+    report.assert_says("exchange", &["see token_endpoint"]);
+}
+
+#[test]
+fn through_a_proxy_whose_password_stays_unseen() {
+    let emulator = emulator();
+    let info = emulator.info();
+    let proxy = info.https_proxy.replace("http://", "http://me:canary@");
+    let mut environment = info.environment();
+    environment.retain(|(name, _)| *name != "SVIDEX_TOKEN_ENDPOINT");
+    environment.push(("HTTPS_PROXY", proxy));
+    let environment: Vec<_> = environment.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let run = run(&environment, &["doctor", "--json", "--spiffe-id", WORKER]);
+    assert!(!run.stdout.contains("canary"), "{}", run.stdout);
+    let report = Report::of(&run);
+    assert_eq!(report.with("ok"), IDS, "{:#}", report.0);
+    report.assert_says("configuration", &["through the proxy 127.0.0.1:"]);
+    report.assert_says("token_endpoint", &["https://auth.openai.com/oauth/token"]);
+}
+
 #[test]
 fn a_busy_endpoint() {
     let emulator = emulator();
@@ -503,6 +545,15 @@ fn token_files() {
     missing.assert_failed(&["source"]);
     missing.assert_says("source", &["/ exists, /nowhere does not", "sidecar"]);
 
+    // 50 of 300 seconds left.
+    emulator.settings(json!({"svid_clock_offset_seconds": -250}));
+    write_once(&emulator);
+    let stale = examine_file(&emulator, &[]);
+    assert_eq!(stale.with("warning"), ["svid_times"], "{:#}", stale.0);
+    stale.assert_says("svid_times", &["rewrites the file", "dev-id"]);
+
+    emulator.reset_settings();
+    write_once(&emulator);
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("allowed");
     let readable = examine_file(&emulator, &[]);
     assert_eq!(readable.with("warning"), ["source"], "{:#}", readable.0);
