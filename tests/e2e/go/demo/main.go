@@ -1,0 +1,36 @@
+// Command demo shows the whole path once, configured by the environment alone:
+// SVID, exchange, and an answer through the official SDK.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/responses"
+	svidex "github.com/svidex/svidex/bindings/go"
+	"github.com/svidex/svidex/bindings/go/svidexopenai"
+)
+
+func main() {
+	provider, err := svidex.NewFromEnv(svidex.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer provider.Close()
+	client := openai.NewClient(svidexopenai.WithAccessToken(provider))
+	answer, err := client.Responses.New(context.Background(), responses.ResponseNewParams{
+		Model: openai.ChatModelGPT4oMini,
+		Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("Hello from Go!")},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	status := provider.Status()
+	fmt.Println("SPIFFE ID:   ", status.SPIFFEID)
+	fmt.Println("JWT-SVID:    ", status.SubjectToken.ExpiresIn.Round(time.Second), "left")
+	fmt.Println("access token:", status.AccessToken.ExpiresIn.Round(time.Second), "left")
+	fmt.Println("answer:      ", answer.OutputText())
+}
