@@ -37,7 +37,8 @@ impl Failure {
     }
 
     pub(crate) fn into_py_err(self, py: Python<'_>) -> PyErr {
-        self.into_exception(py).map_or_else(|error| error, PyErr::from_value)
+        self.into_exception(py)
+            .map_or_else(|error| error, PyErr::from_value)
     }
 }
 

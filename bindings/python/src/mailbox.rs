@@ -77,8 +77,15 @@ impl Mailbox {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        let inner = Arc::new(Inner { wake, woken, answers: Mutex::default() });
-        Ok(Self { inner, next_ticket: AtomicU64::new(0) })
+        let inner = Arc::new(Inner {
+            wake,
+            woken,
+            answers: Mutex::default(),
+        });
+        Ok(Self {
+            inner,
+            next_ticket: AtomicU64::new(0),
+        })
     }
 
     /// The descriptor that becomes readable when there is something to collect.
@@ -110,9 +117,8 @@ impl Mailbox {
     ) -> Result<Operation, Failure> {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         let inner = Arc::clone(&self.inner);
-        let operation = guarded(|| {
-            Ok(provider.start(kind, timeout, move |answer| inner.put(ticket, answer)))
-        })?;
+        let operation =
+            guarded(|| Ok(provider.start(kind, timeout, move |answer| inner.put(ticket, answer))))?;
         Ok(Operation { ticket, operation })
     }
 }

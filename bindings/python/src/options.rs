@@ -55,9 +55,10 @@ pub(crate) fn seconds(name: &str, value: Value<'_>) -> PyResult<Option<f64>> {
     let py = value.py();
     match value.extract::<f64>() {
         Ok(seconds) => Ok(Some(seconds)),
-        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
-            Err(invalid_config(py, &format!("{name} is too large a number of seconds")))
-        }
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => Err(invalid_config(
+            py,
+            &format!("{name} is too large a number of seconds"),
+        )),
         Err(_) => Err(wrong_type(name, "a number of seconds", &value)),
     }
 }
@@ -66,7 +67,9 @@ pub(crate) fn seconds(name: &str, value: Value<'_>) -> PyResult<Option<f64>> {
 pub(crate) fn timeout(value: Value<'_>) -> PyResult<Option<Duration>> {
     let Some(value) = value else { return Ok(None) };
     let py = value.py();
-    let Some(seconds) = seconds("timeout", Some(value))? else { return Ok(None) };
+    let Some(seconds) = seconds("timeout", Some(value))? else {
+        return Ok(None);
+    };
     if !(0.0..=DAY_SECONDS).contains(&seconds) {
         return Err(invalid_config(
             py,
@@ -93,6 +96,9 @@ pub(crate) fn token<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
 
 fn wrong_type(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
     // `type(value)` has a name; should a metaclass make that fail, say less.
-    let got = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+    let got = value
+        .get_type()
+        .name()
+        .map_or_else(|_| "that".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("{name} must be {wanted}, not {got}"))
 }

@@ -95,9 +95,17 @@ impl Provider {
             request_timeout_seconds: seconds("request_timeout_seconds", request_timeout_seconds)?,
             call_timeout_seconds: seconds("call_timeout_seconds", call_timeout_seconds)?,
         };
-        let make = if from_env { svidex::Provider::from_env } else { svidex::Provider::new };
+        let make = if from_env {
+            svidex::Provider::from_env
+        } else {
+            svidex::Provider::new
+        };
         let core = guarded(|| make(config)).map_err(|failure| failure.into_py_err(py))?;
-        Ok(Self { core, subject: HostText::default(), access: HostText::default() })
+        Ok(Self {
+            core,
+            subject: HostText::default(),
+            access: HostText::default(),
+        })
     }
 
     /// A JWT-SVID with life left: from memory, else after a fetch.

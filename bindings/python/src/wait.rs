@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
 use svidex::{Token, Waiter};
 
 use crate::guard::guarded;
@@ -19,7 +21,11 @@ const ANY_TIME: Duration = Duration::from_secs(3_600);
 /// Waits with the GIL released. An exception from a signal handler
 /// (`KeyboardInterrupt`) ends the wait; dropping the waiter then cancels it.
 pub(crate) fn wait(py: Python<'_>, waiter: Waiter) -> PyResult<Arc<Token>> {
-    let slice = if on_main_thread(py)? { SIGNAL_SLICE } else { ANY_TIME };
+    let slice = if on_main_thread(py)? {
+        SIGNAL_SLICE
+    } else {
+        ANY_TIME
+    };
     let mut waiter = waiter;
     loop {
         // The guard is inside: a thread that cannot come back to an
@@ -37,10 +43,15 @@ pub(crate) fn wait(py: Python<'_>, waiter: Waiter) -> PyResult<Arc<Token>> {
     }
 }
 
+/// Where `threading` was never imported, nobody has asked for other threads:
+/// taking slices for nothing is cheaper than importing it for this.
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {
-    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static MAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let current = CURRENT.import(py, "threading", "get_ident")?.call0()?;
-    let main = MAIN.import(py, "threading", "main_thread")?.call0()?;
-    current.eq(main.getattr("ident")?)
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let modules = MODULES.import(py, "sys", "modules")?;
+    let Some(threading) = modules.get_item(intern!(py, "threading"))? else {
+        return Ok(true);
+    };
+    let current = threading.call_method0(intern!(py, "get_ident"))?;
+    let main = threading.call_method0(intern!(py, "main_thread"))?;
+    current.eq(main.getattr(intern!(py, "ident"))?)
 }

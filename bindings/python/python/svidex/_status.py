@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-ErrorKind = Literal[
+ErrorKind: TypeAlias = Literal[
     "invalid_config",
     "source_unavailable",
     "permission_denied",

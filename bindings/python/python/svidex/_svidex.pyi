@@ -2,10 +2,12 @@
 
 from typing import ClassVar, TypedDict, final
 
-from typing_extensions import Never, Self, Unpack
+from typing_extensions import Never, Self, Unpack, disjoint_base
 
 from ._errors import Error
 from ._options import Options
+
+__all__ = ["Mailbox", "Operation", "Provider", "TokenKind", "__version__", "_panic"]
 
 __version__: str
 
@@ -31,6 +33,7 @@ class Mailbox:
     def fileno(self) -> int: ...
     def collect(self) -> list[tuple[int, str | Error]]: ...
 
+@disjoint_base
 class Provider:
     def __new__(cls, from_env: bool, /, **options: Unpack[Options]) -> Self: ...
     def get_token(self, *, timeout: float | None = None) -> str:
