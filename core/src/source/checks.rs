@@ -10,7 +10,7 @@ use super::SubjectToken;
 use crate::clock::{Clock, Now, rfc3339};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::Jwt;
-use crate::secret::Secret;
+use crate::secret::{Secret, one_line};
 
 /// What a subject token is held against.
 #[derive(Clone)]
@@ -142,8 +142,9 @@ impl Checks {
         Err(Problem::new(
             Part::Aud,
             format!(
-                "is for the audience {:?}, and {:?} is needed",
-                jwt.aud, self.audience
+                "is for the audience {}, and {:?} is needed",
+                one_line(&format!("{:?}", jwt.aud)),
+                self.audience
             ),
             "configure the same audience here, where the SVID is made, and on the Workload \
              Identity Provider",
@@ -181,7 +182,7 @@ fn algorithm(jwt: &Jwt) -> Result<(), Problem> {
     let bad = |what: String, fix: &str| Err(Problem::new(Part::Algorithm, what, fix));
     if !jwt.has_supported_alg() {
         let alg = match jwt.alg.as_deref() {
-            Some(alg) => format!("alg {alg:?}"),
+            Some(alg) => format!("alg \"{}\"", one_line(alg)),
             None => "no `alg`".to_owned(),
         };
         return bad(
@@ -259,3 +260,6 @@ fn life(exp: i64, iat: Option<i64>, now: Now) -> Result<i64, Problem> {
     }
     Ok((exp - now.wall).min(iat.map_or(i64::MAX, |iat| exp - iat)))
 }
+
+#[cfg(test)]
+mod tests;
