@@ -19,23 +19,9 @@ func usable(field string) svidex.Config {
 	return config
 }
 
-// theName is a field's name in core's list, which messages use.
-func theName(field string) string {
-	return map[string]string{
-		"EndpointSocket":        "endpoint_socket",
-		"IdentityTokenFile":     "identity_token_file",
-		"Audience":              "audience",
-		"SPIFFEID":              "spiffe_id",
-		"Hint":                  "hint",
-		"IdentityProviderID":    "identity_provider_id",
-		"ServiceAccountID":      "service_account_id",
-		"ClientID":              "client_id",
-		"TokenEndpoint":         "token_endpoint",
-		"CAFile":                "ca_file",
-		"RefreshBufferSeconds":  "refresh_buffer_seconds",
-		"RequestTimeoutSeconds": "request_timeout_seconds",
-		"CallTimeoutSeconds":    "call_timeout_seconds",
-	}[field]
+// names reports whether a message names a field, as core spells it.
+func names(message, field string) bool {
+	return strings.Contains(strings.ReplaceAll(message, "_", ""), strings.ToLower(field))
 }
 
 func TestBadTextIsRefusedByNameInEveryField(t *testing.T) {
@@ -64,7 +50,7 @@ func TestBadTextIsRefusedByNameInEveryField(t *testing.T) {
 					continue
 				}
 				ours := wantError(t, err, svidex.ErrInvalidConfig)
-				if !strings.Contains(ours.Message, theName(field.Name)) {
+				if !names(ours.Message, field.Name) {
 					t.Errorf("%s with %s: the message does not name it: %s", field.Name, what, ours.Message)
 				}
 				if len(ours.Message) > 1000 {
@@ -89,7 +75,7 @@ func TestBadNumberIsRefusedByNameInEveryField(t *testing.T) {
 			reflect.ValueOf(&config).Elem().Field(i).SetFloat(value)
 			_, err := svidex.New(config)
 			ours := wantError(t, err, svidex.ErrInvalidConfig)
-			if !strings.Contains(ours.Message, theName(field.Name)) {
+			if !names(ours.Message, field.Name) {
 				t.Errorf("%s = %v: the message does not name it: %s", field.Name, value, ours.Message)
 			}
 		}

@@ -125,6 +125,6 @@ func ask(ctx context.Context, t *testing.T, client openai.Client, spiffeID strin
 }
 
 var question = responses.ResponseNewParams{
-	Model: openai.ChatModelGPT4oMini,
+	Model: "gpt-5-mini",
 	Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("Hello?")},
 }

@@ -38,7 +38,8 @@ func TestFromTheWorkloadAPI(t *testing.T) {
 					t.Errorf("nobody called %s: %v", host, after.ProxyConnects)
 				}
 			}
-			if after.Discovery == 0 || after.JWKS == 0 {
+			// Where SPIRE serves its keys itself, nobody counts.
+			if environment.Info.Authority == "" && (after.Discovery == 0 || after.JWKS == 0) {
 				t.Error("the token endpoint did not look for the keys")
 			}
 		})
@@ -76,11 +77,11 @@ func TestFromATokenFileThatIsReplaced(t *testing.T) {
 func allAnswersNameTheCaller(t *testing.T, client openai.Client, spiffeID string) {
 	t.Helper()
 	question := responses.ResponseNewParams{
-		Model: openai.ChatModelGPT4oMini,
+		Model: "gpt-5-mini",
 		Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("Hello?")},
 	}
 	chat := openai.ChatCompletionNewParams{
-		Model:    openai.ChatModelGPT4oMini,
+		Model:    "gpt-5-mini",
 		Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Hello?")},
 	}
 	answers := map[string]string{}

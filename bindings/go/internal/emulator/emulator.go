@@ -32,6 +32,8 @@ type Info struct {
 	APIBaseURL         string   `json:"api_base_url"`
 	HTTPSProxy         string   `json:"https_proxy"`
 	Control            string   `json:"control"`
+	// Authority is "spire" where real SPIRE plays the SPIFFE half; else empty.
+	Authority string `json:"authority"`
 }
 
 // Emulator is a running environment to test against.

@@ -22,7 +22,7 @@ func main() {
 	defer provider.Close()
 	client := openai.NewClient(svidexopenai.WithAccessToken(provider))
 	answer, err := client.Responses.New(context.Background(), responses.ResponseNewParams{
-		Model: openai.ChatModelGPT4oMini,
+		Model: "gpt-5-mini",
 		Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("Hello from Go!")},
 	})
 	if err != nil {
