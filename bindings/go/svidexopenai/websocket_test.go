@@ -21,10 +21,11 @@ func TestWebSocketIsOpenedWithTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seen []string
+	seen := make(chan string, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen = append(seen, r.Header.Get("Authorization"))
-		if len(seen) == 1 {
+		isFirst := len(seen) == 0
+		seen <- r.Header.Get("Authorization")
+		if isFirst {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -50,7 +51,10 @@ func TestWebSocketIsOpenedWithTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 2 || seen[0] != "Bearer "+refused || seen[1] != "Bearer "+current || refused == current {
-		t.Errorf("%d handshakes, or not with the token before and after", len(seen))
+	if count := len(seen); count != 2 {
+		t.Fatalf("%d handshakes; want 2", count)
+	}
+	if <-seen != "Bearer "+refused || <-seen != "Bearer "+current || refused == current {
+		t.Error("not with the token before and the one after")
 	}
 }
