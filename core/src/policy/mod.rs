@@ -344,6 +344,14 @@ impl State {
 
     /// What to do now. Starting it is reported with [`State::started`].
     pub(crate) fn next(&self, now: Now) -> Step {
+        match self.plan(now) {
+            Step::SleepMs(wait) => Step::SleepMs(wait.min(MAX_SLEEP)),
+            step => step,
+        }
+    }
+
+    /// The same if no clock is ever set and no machine ever sleeps.
+    fn plan(&self, now: Now) -> Step {
         let access_wanted = self.access.is_wanted(now);
         let can_exchange = access_wanted && self.gains(now);
         let subject_wanted = self.subject.is_wanted(now)
@@ -386,7 +394,7 @@ impl State {
             });
         }
         match until.into_iter().flatten().filter(|wait| *wait > 0).min() {
-            Some(wait) => Step::SleepMs(wait.min(MAX_SLEEP)),
+            Some(wait) => Step::SleepMs(wait),
             None => Step::Idle,
         }
     }
