@@ -39,7 +39,7 @@ sed -n 's/.*\(svidex_[a-z_]*\)(.*/\1/p' include/svidex.h | sort -u >"$work/named
 nm -D --defined-only "$made/libsvidex_ffi.so" | awk '{ print $3 }' | sort -u >"$work/exports"
 missing=$(comm -23 "$work/named" "$work/exports")
 [ -z "$missing" ] || {
-    echo "ffi/build.sh: the header names what the library lacks:" $missing >&2
+    echo "ffi/build.sh: the header names what the library lacks: $missing" >&2
     exit 1
 }
 

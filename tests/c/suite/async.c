@@ -11,8 +11,8 @@
 static svidex_operation *start(const svidex_provider *provider, inbox *box) {
     svidex_operation *operation = NULL;
     svidex_error *error = NULL;
-    svidex_result result = svidex_provider_get_token_async(provider, patience(60000),
-                                                           inbox_receive, box, &operation, &error);
+    svidex_result result = svidex_provider_get_token_async(provider, patience(60000), inbox_receive,
+                                                           box, &operation, &error);
     REQUIRE(CHECK_OK(result, error));
     REQUIRE(operation != NULL);
     return operation;
@@ -113,7 +113,8 @@ void test_async_refusals(void) {
         svidex_provider_get_token_async(provider, 0, inbox_receive, &box, &operation, &error);
     CHECK_FAILS(result, error, SVIDEX_RESULT_INVALID_ARGUMENT, "timeout_ms");
     error = NULL;
-    result = svidex_provider_access_token_async(provider, 0, inbox_receive, &box, &operation, &error);
+    result =
+        svidex_provider_access_token_async(provider, 0, inbox_receive, &box, &operation, &error);
     CHECK_FAILS(result, error, SVIDEX_RESULT_INVALID_ARGUMENT, "timeout_ms");
     CHECK(operation == NULL);
     svidex_provider_free(provider);
@@ -183,8 +184,7 @@ typedef struct {
 static void *wait_for_token(void *data) {
     waiting_thread *self = (waiting_thread *)data;
     svidex_token *token = NULL;
-    self->result =
-        svidex_provider_get_token(self->provider, patience(60000), &token, &self->error);
+    self->result = svidex_provider_get_token(self->provider, patience(60000), &token, &self->error);
     svidex_token_free(token);
     return NULL;
 }
@@ -232,9 +232,9 @@ void test_inside_a_callback(void) {
     inbox_open(&self.nested);
     self.provider = fresh_provider();
     svidex_error *error = NULL;
-    CHECK_OK(svidex_provider_get_token_async(self.provider, -1, receive_and_call, &self, NULL,
-                                             &error),
-             error);
+    CHECK_OK(
+        svidex_provider_get_token_async(self.provider, -1, receive_and_call, &self, NULL, &error),
+        error);
     inbox_wait(&self.box, 1);
     CHECK(self.box.result == SVIDEX_RESULT_OK);
     CHECK_FAILS(self.blocking, self.error, SVIDEX_RESULT_CALLED_FROM_CALLBACK, "callback");
@@ -302,8 +302,8 @@ void test_cancelling_half_a_crowd(void) {
 
 static void *get_access_token(void *data) {
     svidex_token *token = NULL;
-    svidex_result result = svidex_provider_access_token((const svidex_provider *)data,
-                                                        patience(60000), &token, NULL);
+    svidex_result result =
+        svidex_provider_access_token((const svidex_provider *)data, patience(60000), &token, NULL);
     svidex_token_free(token);
     return result == SVIDEX_RESULT_OK ? NULL : data;
 }

@@ -11,10 +11,9 @@
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
 
 /* A failed precondition: nothing that follows would mean anything. */
-#define REQUIRE(condition)                                       \
-    do {                                                         \
-        if (!check_that((condition), #condition, __FILE__, __LINE__)) \
-            give_up();                                           \
+#define REQUIRE(condition)                                                       \
+    do {                                                                         \
+        if (!check_that((condition), #condition, __FILE__, __LINE__)) give_up(); \
     } while (0)
 
 #define CHECK_TEXT(got, expected) check_text((got), (expected), #got, __FILE__, __LINE__)

@@ -17,9 +17,15 @@ typedef struct {
 #define TEXT(name) {#name, svidex_config_set_##name}
 
 static const text_setting text_settings[] = {
-    TEXT(endpoint_socket),      TEXT(identity_token_file), TEXT(audience),
-    TEXT(spiffe_id),            TEXT(hint),                TEXT(identity_provider_id),
-    TEXT(service_account_id),   TEXT(client_id),           TEXT(token_endpoint),
+    TEXT(endpoint_socket),
+    TEXT(identity_token_file),
+    TEXT(audience),
+    TEXT(spiffe_id),
+    TEXT(hint),
+    TEXT(identity_provider_id),
+    TEXT(service_account_id),
+    TEXT(client_id),
+    TEXT(token_endpoint),
     TEXT(ca_file),
 };
 
@@ -76,10 +82,10 @@ void test_null_arguments(void) {
     svidex_operation *operation = NULL;
     svidex_error *error = NULL;
 
-#define REFUSED(call, argument)                                                        \
-    do {                                                                               \
-        error = NULL;                                                                  \
-        svidex_result refused_with = (call);                                           \
+#define REFUSED(call, argument)                                                                \
+    do {                                                                                       \
+        error = NULL;                                                                          \
+        svidex_result refused_with = (call);                                                   \
         CHECK_FAILS(refused_with, error, SVIDEX_RESULT_INVALID_ARGUMENT, argument " is NULL"); \
     } while (0)
 

@@ -26,8 +26,7 @@ static int dial(void) {
     address.sin_port = htons((uint16_t)atoi(port + 1));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int connection = socket(AF_INET, SOCK_STREAM, 0);
-    if (connection < 0 ||
-        connect(connection, (struct sockaddr *)&address, sizeof address) != 0) {
+    if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address) != 0) {
         fail("no connection to its control port", control);
     }
     return connection;

@@ -23,8 +23,9 @@ void test_source_unavailable(void) {
 
 void test_permission_denied(void) {
     svidex_provider *provider = fresh_provider();
-    emulator_fault("workload_api", "{\"grpc_code\":\"PermissionDenied\","
-                                   "\"grpc_message\":\"no identity issued\"}");
+    emulator_fault("workload_api",
+                   "{\"grpc_code\":\"PermissionDenied\","
+                   "\"grpc_message\":\"no identity issued\"}");
     svidex_token *token = NULL;
     svidex_error *error = NULL;
     svidex_result result = svidex_provider_get_token(provider, patience(500), &token, &error);
@@ -52,8 +53,9 @@ void test_invalid_subject_token(void) {
 
 void test_exchange_rejected(void) {
     svidex_provider *provider = fresh_provider();
-    emulator_fault("token_endpoint", "{\"oauth_error\":\"unauthorized_client\","
-                                     "\"oauth_description\":\"no mapping\",\"status\":401}");
+    emulator_fault("token_endpoint",
+                   "{\"oauth_error\":\"unauthorized_client\","
+                   "\"oauth_description\":\"no mapping\",\"status\":401}");
     svidex_token *token = NULL;
     svidex_error *error = NULL;
     svidex_result result = svidex_provider_access_token(provider, patience(30000), &token, &error);

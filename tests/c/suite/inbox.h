@@ -26,8 +26,7 @@ void inbox_open(inbox *box);
 void inbox_close(inbox *box);
 
 /* A svidex_token_callback; user_data is the inbox. */
-void inbox_receive(void *user_data, svidex_result result, svidex_token *token,
-                   svidex_error *error);
+void inbox_receive(void *user_data, svidex_result result, svidex_token *token, svidex_error *error);
 
 int inbox_count(inbox *box);
 

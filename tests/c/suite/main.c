@@ -1,7 +1,7 @@
-#include "suite.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "suite.h"
 
 svidex_provider *provider_from(svidex_config *config) {
     svidex_provider *provider = NULL;
@@ -37,8 +37,7 @@ svidex_token *must_get(const svidex_provider *provider) {
 svidex_token *must_get_access(const svidex_provider *provider) {
     svidex_token *token = NULL;
     svidex_error *error = NULL;
-    if (!CHECK_OK(svidex_provider_access_token(provider, patience(30000), &token, &error),
-                  error)) {
+    if (!CHECK_OK(svidex_provider_access_token(provider, patience(30000), &token, &error), error)) {
         give_up();
     }
     return token;
