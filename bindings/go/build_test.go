@@ -1,0 +1,54 @@
+package svidex_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A build that cannot work says what to do, and not only what it lacks.
+func TestBuildThatCannotWorkSaysWhatToDo(t *testing.T) {
+	for _, test := range []struct{ without, variable, says string }{
+		{"the library", "CGO_ENABLED=1", "make go"},
+		{"cgo", "CGO_ENABLED=0", "SET_CGO_ENABLED_1"},
+	} {
+		t.Run("without "+test.without, func(t *testing.T) {
+			command := exec.CommandContext(t.Context(), "go", "build", ".")
+			command.Dir = copyOfSources(t)
+			command.Env = append(os.Environ(), test.variable)
+			output, err := command.CombinedOutput()
+			if err == nil {
+				t.Fatal("it builds")
+			}
+			// The first lines count: what follows is noise.
+			lines := strings.SplitN(string(output), "\n", 5)
+			if !strings.Contains(strings.Join(lines[:min(4, len(lines))], "\n"), test.says) {
+				t.Errorf("it does not say %q at once:\n%s", test.says, output)
+			}
+		})
+	}
+}
+
+// copyOfSources is this package as it is in a fresh clone.
+func copyOfSources(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, pattern := range []string{"go.mod", "*.go", "*.c", "bridge.h"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
+}
