@@ -1,3 +1,5 @@
+// Generated from src/ by scripts/build-native.mjs: do not edit.
+
 /** A call that has been started. */
 export declare class NativeCall {
   /** Ends the call with `cancelled`, unless it has ended. */

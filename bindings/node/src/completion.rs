@@ -53,15 +53,12 @@ impl Queue {
         result: std::result::Result<Arc<Token>, Error>,
         bell: &Bell,
     ) {
-        let first = {
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.push_back(Ended { call, result });
-            ended.len() == 1
-        };
-        // JavaScript takes until nothing is left: one ring is enough for all.
-        if first {
-            bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
+        let ended = Ended { call, result };
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(ended);
+        bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 
     pub(crate) fn take(&self) -> Option<Completion> {

@@ -1,9 +1,13 @@
 // What a program with a provider in it does at its end, and in worker threads.
-// The time limits are hang guards, ten times what is promised.
+// The time limits are hang guards, ten times what is promised; with
+// SVIDEX_LONG=1 they are the promises, and the counts are full.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { startEmulator } from './support/emulator.mjs';
 import { root, run, runProgram, startProgram } from './support/run.mjs';
+
+const long = process.env.SVIDEX_LONG === '1';
+const slack = long ? 1 : 10;
 
 let emulator;
 
@@ -28,7 +32,7 @@ test('an idle provider keeps no process alive', async (t) => {
   const result = await runProgram('idle', emulator.options);
   assertClean(result, ['the last line']);
   t.diagnostic(`exit ${Math.round(result.exitMs)} ms after the last line`);
-  assert.ok(result.exitMs < 2000);
+  assert.ok(result.exitMs < 200 * slack);
 });
 
 test('a pending call keeps the process alive until it settles', async () => {
@@ -40,8 +44,11 @@ test('a pending call keeps the process alive until it settles', async () => {
   assertClean(await program.ended, ['pending', 'settled']);
 });
 
-test('20 exits in the middle of a refresh or a call', async (t) => {
-  const count = 20;
+test('exits in the middle of a refresh or a call', async (t) => {
+  for (let batch = 0; batch < (long ? 5 : 1); batch++) await exits(t, 20);
+});
+
+async function exits(t, count) {
   await emulator.settings({ svid_ttl_seconds: 4 });
   const programs = Array.from({ length: count }, (_, number) =>
     startProgram('exit', {
@@ -58,10 +65,11 @@ test('20 exits in the middle of a refresh or a call', async (t) => {
   const results = await Promise.all(programs.map((program) => program.ended));
   for (const result of results) {
     assertClean(result, ['ready', 'going']);
-    assert.ok(result.exitMs < 2000);
+    assert.ok(result.exitMs < 1000 * slack);
   }
+  await emulator.hold('workload_api', false);
   t.diagnostic(`slowest exit ${Math.round(Math.max(...results.map((r) => r.exitMs)))} ms`);
-});
+}
 
 test('a failing background refresh prints nothing, rejects nothing, and shows in the status', async () => {
   await emulator.settings({ svid_ttl_seconds: 6 });
@@ -72,10 +80,11 @@ test('a failing background refresh prints nothing, rejects nothing, and shows in
   assertClean(await program.ended, ['ready', 'source_unavailable']);
 });
 
-test('50 worker threads load, call and end', async () => {
+test('worker threads load, call and end', async () => {
   const warm = { identityTokenFile: emulator.info.token_file };
   await emulator.hold('workload_api');
-  const program = startProgram('workers', { options: emulator.options, warm, count: 50 });
+  const count = long ? 200 : 50;
+  const program = startProgram('workers', { options: emulator.options, warm, count });
   assert.equal(await program.nextLine(), 'ended');
   // What the threads had asked for is answered when they are gone.
   await emulator.hold('workload_api', false);
