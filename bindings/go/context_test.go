@@ -101,6 +101,16 @@ func TestDeadlineOfTheContextReplacesTheProviders(t *testing.T) {
 	}
 }
 
+func TestDeadlineInTheFarFutureIsOne(t *testing.T) {
+	e := emulator.ForTest(t)
+	provider := newProvider(t, configFor(e))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+	defer cancel()
+	if _, err := provider.GetToken(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestContextThatHasEndedStartsNothing(t *testing.T) {
 	e := emulator.ForTest(t)
 	provider := newProvider(t, configFor(e))

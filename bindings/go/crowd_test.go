@@ -73,8 +73,6 @@ func TestStalledGoroutinesHoldNoThreads(t *testing.T) {
 	e := emulator.ForTest(t)
 	e.Hold(t, emulator.WorkloadAPI)
 	provider := newProvider(t, configFor(e))
-	goroutines := runtime.NumGoroutine()
-
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	crowd := gather(t, count, func(context.Context) (string, error) { return provider.GetToken(ctx) })
@@ -98,7 +96,7 @@ func TestStalledGoroutinesHoldNoThreads(t *testing.T) {
 	if slowest > 500*time.Millisecond {
 		t.Errorf("the slowest took %v", slowest)
 	}
-	eventually(t, "goroutines are left over", func() bool { return runtime.NumGoroutine() <= goroutines })
+	awaitWaiting(t, 0)
 	if threads := threads(t); threads > 50 {
 		t.Errorf("%d OS threads after the cancellation", threads)
 	}

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"runtime/cgo"
 	"sync/atomic"
@@ -59,7 +60,10 @@ func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
 		return ended.text, ended.err
 	case <-ctx.Done():
 		operation.cancel()
-		return "", contextError(ctx, p.failureSince(began))
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return "", contextError(ctx, p.failureSince(began))
+		}
+		return "", contextError(ctx, nil)
 	}
 }
 
@@ -72,7 +76,8 @@ func (p *Provider) start(ctx context.Context, kind tokenKind) (operation, *waite
 	}
 	timeout := C.int64_t(-1)
 	if deadline, ok := ctx.Deadline(); ok {
-		timeout = C.int64_t((time.Until(deadline) + pastDeadline).Milliseconds())
+		left := max(0, time.Until(deadline).Milliseconds())
+		timeout = C.int64_t(left + pastDeadline.Milliseconds())
 	}
 	handle := cgo.NewHandle(w)
 	var native *C.svidex_operation
