@@ -15,22 +15,14 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from suites import SUITES, Suite
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
 SKIPPED = 77
-
-
-@dataclass
-class Suite:
-    name: str
-    command: str
-    directory: str = "."
-    # What only `make test-long` sets: full counts instead of reduced ones.
-    long: dict[str, str] = field(default_factory=dict)
-    counts_tests: bool = True
 
 
 @dataclass
@@ -47,12 +39,6 @@ class Count:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
-
-
-def suites() -> list[Suite]:
-    from suites import SUITES
-
-    return SUITES
 
 
 # The closing lines of the runners that the suites use.
@@ -106,7 +92,10 @@ def read(match: re.Match[str]) -> Count:
 
 
 def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
-    environment = dict(os.environ, **(suite.long if long else {}))
+    environment = dict(os.environ, VENV=str(ROOT / ".venv"))
+    environment.setdefault("SVIDEX_EMULATOR", str(ROOT / "target/debug/svidex-emulator"))
+    if long:
+        environment["SVIDEX_LONG"] = "1"
     log = LOGS / f"{suite.name}.log"
     with log.open("wb") as out:
         status = subprocess.run(
@@ -132,12 +121,19 @@ def main() -> int:
     arguments = sys.argv[1:]
     long = "--long" in arguments
     wanted = [name for name in arguments if name != "--long"]
-    chosen = [suite for suite in suites() if not wanted or suite.name in wanted]
-    unknown = set(wanted) - {suite.name for suite in chosen}
+    names = {suite.name for suite in SUITES}
+    unknown = set(wanted) - names
     if unknown:
-        names = ", ".join(suite.name for suite in suites())
-        print(f"no suite {', '.join(sorted(unknown))}; there are: {names}", file=sys.stderr)
+        print(
+            f"no suite {', '.join(sorted(unknown))}; there are: {', '.join(sorted(names))}",
+            file=sys.stderr,
+        )
         return 2
+    chosen = [
+        suite
+        for suite in SUITES
+        if (suite.name in wanted if wanted else long or not suite.only_long)
+    ]
     LOGS.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, Count, bool, float]] = []
     for suite in chosen:

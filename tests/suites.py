@@ -1,7 +1,67 @@
-"""Every suite: its name, its command, and where it runs."""
+"""Every suite: its name, its command, and where it runs.
+
+A suite that is run with full counts by `make test-long` reads SVIDEX_LONG.
+"""
 
 from __future__ import annotations
 
-from run import Suite
+from dataclasses import dataclass
 
-SUITES: list[Suite] = []
+
+@dataclass
+class Suite:
+    name: str
+    command: str
+    directory: str = "."
+    # A lint passes or fails as one.
+    counts_tests: bool = True
+    # Only in `make test-long`.
+    only_long: bool = False
+
+
+def lint(name: str, command: str, directory: str = ".") -> Suite:
+    return Suite(f"lint-{name}", command, directory, counts_tests=False)
+
+
+# From the top of the checkout.
+PYTHON = "$VENV/bin/python"
+SPIRE = "tests/spire/spire.py run -- "
+STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
+GO_MODULES = (
+    "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
+)
+
+SUITES = [
+    lint("rust", "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings"),
+    lint("rustdoc", 'RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps'),
+    lint(
+        "python",
+        "$VENV/bin/ruff check . && $VENV/bin/ruff format --check . && "
+        "(cd bindings/python && $VENV/bin/mypy python tests demo.py)",
+    ),
+    lint("node", "npm run --silent lint", "bindings/node"),
+    lint(
+        "go",
+        'test -z "$(gofmt -l bindings/go tests | tee /dev/stderr)"; '
+        f"for module in {GO_MODULES}; do (cd $module && go vet ./...); done; "
+        f"for module in bindings/go bindings/go/svidexopenai; do (cd $module && {STATICCHECK} ./...); done",
+    ),
+    Suite("core", "cargo test -p svidex"),
+    Suite("cli", "cargo test -p svidex-cli"),
+    Suite("emulator", "cargo test -p svidex-emulator"),
+    Suite("emulator-go-spiffe", "go test -v -count=1 ./...", "tests/emulator/clients/go"),
+    Suite("emulator-py-spiffe", f"{PYTHON} -m pytest -q", "tests/emulator/clients/python"),
+    Suite("header", "cargo test -p svidex-ffi"),
+    Suite("c", "tests/c/run.sh"),
+    Suite("python", f"{PYTHON} -m pytest -q", "bindings/python"),
+    Suite("node", "npm test", "bindings/node"),
+    Suite("go", "go test -v -count=1 ./...", "bindings/go"),
+    Suite("go-race", "go test -v -race -count=1 -short ./...", "bindings/go"),
+    Suite("go-adapter", "go test -v -count=1 ./...", "bindings/go/svidexopenai"),
+    Suite("e2e-python", f"{PYTHON} -m pytest -q", "tests/e2e/python"),
+    Suite("e2e-node", "npm test", "tests/e2e/node"),
+    Suite("e2e-go", "go test -v -count=1 ./...", "tests/e2e/go"),
+    Suite("spire-python", f"{SPIRE}bash -c 'cd tests/e2e/python && {PYTHON} -m pytest -q'"),
+    Suite("spire-node", f"{SPIRE}bash -c 'cd tests/e2e/node && npm test'"),
+    Suite("spire-go", f"{SPIRE}bash -c 'cd tests/e2e/go && go test -v -count=1 ./...'"),
+]
