@@ -123,7 +123,7 @@ func find() (string, error) {
 	if target == "" {
 		target = filepath.Join(filepath.Dir(here), "../../../../target")
 	}
-	for _, profile := range []string{"release", "debug"} {
+	for _, profile := range []string{"debug", "release"} {
 		built := filepath.Join(target, profile, "svidex-emulator")
 		if _, err := os.Stat(built); err == nil {
 			return built, nil

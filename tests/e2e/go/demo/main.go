@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"time"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/responses"
@@ -23,14 +22,14 @@ func main() {
 	client := openai.NewClient(svidexopenai.WithAccessToken(provider))
 	answer, err := client.Responses.New(context.Background(), responses.ResponseNewParams{
 		Model: "gpt-5-mini",
-		Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("Hello from Go!")},
+		Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("Who am I?")},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	status := provider.Status()
-	fmt.Println("SPIFFE ID:   ", status.SPIFFEID)
-	fmt.Println("JWT-SVID:    ", status.SubjectToken.ExpiresIn.Round(time.Second), "left")
-	fmt.Println("access token:", status.AccessToken.ExpiresIn.Round(time.Second), "left")
-	fmt.Println("answer:      ", answer.OutputText())
+	fmt.Printf("SPIFFE ID:    %s\n", status.SPIFFEID)
+	fmt.Printf("JWT-SVID:     %.0f s left\n", status.SubjectToken.ExpiresIn.Seconds())
+	fmt.Printf("access token: %.0f s left\n", status.AccessToken.ExpiresIn.Seconds())
+	fmt.Printf("answer:       %s\n", answer.OutputText())
 }
