@@ -532,8 +532,8 @@ void svidex_token_free(svidex_token *token);
  *
  * If this returns `SVIDEX_RESULT_OK`, the callback comes, whatever happens:
  * failures of the fetch are its to hear. With any other result it never comes:
- * `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `INTERNAL`. After a `fork()`
- * it comes in the process that made the call.
+ * `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `INTERNAL` (no thread could be
+ * started). After a `fork()` it comes in the process that made the call.
  */
 svidex_result svidex_provider_get_token_async(const svidex_provider *provider,
                                               int64_t timeout_ms,
