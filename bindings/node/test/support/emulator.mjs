@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 const target = fileURLToPath(new URL('../../../../target/', import.meta.url));
 
 function program() {
-  const built = process.env.SVIDEX_EMULATOR_BIN
-    ? [process.env.SVIDEX_EMULATOR_BIN]
+  const built = process.env.SVIDEX_EMULATOR
+    ? [process.env.SVIDEX_EMULATOR]
     : ['release', 'debug'].map((profile) => join(target, profile, 'svidex-emulator'));
   const found = built.find(existsSync);
   if (!found) throw new Error('no emulator: run `cargo build -p svidex-emulator` first');
@@ -83,12 +83,8 @@ export class Emulator {
   }
 
   /** Resolves when `count` requests wait on a leg that is held. */
-  async waiting(leg, count = 1) {
-    for (;;) {
-      const { [leg]: state } = await this.#control('GET', '/barrier');
-      if (state.waiting >= count) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+  waiting(leg, count = 1) {
+    return this.#control('GET', `/barrier/${leg}?waiting=${count}`);
   }
 
   tokenFile(change) {

@@ -9,7 +9,12 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Starts `test/programs/NAME.mjs`; `input` reaches it as JSON, in `argv[2]`. */
 export function startProgram(name, input, options) {
   const file = fileURLToPath(new URL(`../programs/${name}.mjs`, import.meta.url));
-  return start(process.execPath, [file, JSON.stringify(input)], options);
+  return startFile(file, [JSON.stringify(input)], options);
+}
+
+/** Starts a program for Node: this one, or the one named. */
+export function startFile(file, args, { node = process.execPath, ...options } = {}) {
+  return start(node, [file, ...args], options);
 }
 
 /** Runs it to its end. */
@@ -22,10 +27,10 @@ export function run(command, args, options) {
   return start(command, args, options).ended;
 }
 
-function start(command, args, { cwd = root, env = {} } = {}) {
+function start(command, args, { cwd = root, env = {}, inherit = true } = {}) {
   const child = spawn(command, args, {
     cwd,
-    env: { ...process.env, ...env },
+    env: inherit ? { ...process.env, ...env } : env,
     // A hang ends here, with a signal and so without a status.
     timeout: 120_000,
     killSignal: 'SIGKILL',
