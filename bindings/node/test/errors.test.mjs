@@ -166,6 +166,13 @@ test('closed: a token that was held is handed out no more', async (t) => {
   await failsWith('closed', made.getToken());
 });
 
+test('closed: at the end of a `using` block', async (t) => {
+  const made = provider(t);
+  await made.getToken();
+  made[Symbol.dispose]();
+  await failsWith('closed', made.getToken());
+});
+
 test('an error carries where it was awaited', async (t) => {
   async function callerOfMine() {
     await provider(t, { identityTokenFile: '/nonexistent/token' }).getToken({
