@@ -7,7 +7,6 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
-export SVIDEX_EMULATOR := $(CURDIR)/target/debug/svidex-emulator
 
 .PHONY: help
 help: ## this list

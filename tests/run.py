@@ -93,7 +93,6 @@ def read(match: re.Match[str]) -> Count:
 
 def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
     environment = dict(os.environ, VENV=str(ROOT / ".venv"))
-    environment.setdefault("SVIDEX_EMULATOR", str(ROOT / "target/debug/svidex-emulator"))
     if long:
         environment["SVIDEX_LONG"] = "1"
     log = LOGS / f"{suite.name}.log"

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 root=$PWD
 venv=${VENV:-$root/.venv}
-emulator=${SVIDEX_EMULATOR:-$root/target/debug/svidex-emulator}
+emulator=${SVIDEX_EMULATOR_BIN:-$root/target/debug/svidex-emulator}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

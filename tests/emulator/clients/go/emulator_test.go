@@ -72,10 +72,10 @@ func withEmulator(run func() int) (status int, err error) {
 	return run(), nil
 }
 
-// program is the emulator's binary: the one named by SVIDEX_EMULATOR, or the one
+// program is the emulator's binary: the one named by SVIDEX_EMULATOR_BIN, or the one
 // that cargo builds in this repository.
 func program() string {
-	if path := os.Getenv("SVIDEX_EMULATOR"); path != "" {
+	if path := os.Getenv("SVIDEX_EMULATOR_BIN"); path != "" {
 		return path
 	}
 	_, file, _, _ := runtime.Caller(0)

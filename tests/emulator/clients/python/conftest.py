@@ -34,7 +34,7 @@ class Emulator:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """Start the emulator; it ends when its standard input does."""
-    program = os.environ.get("SVIDEX_EMULATOR", str(BUILT.resolve()))
+    program = os.environ.get("SVIDEX_EMULATOR_BIN", str(BUILT.resolve()))
     directory = tmp_path_factory.mktemp("emulator")
     command = [program, "serve", "--dir", str(directory), "--until-stdin-closes"]
     with subprocess.Popen(  # noqa: S603
