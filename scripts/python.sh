@@ -9,6 +9,7 @@ pip() { "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 
 pip install --upgrade 'pip>=25.1'
 pip install --group bindings/python/pyproject.toml:dev
+pip install -r tests/emulator/clients/python/requirements.txt
 rm -rf target/wheels
 "$venv/bin/maturin" build --quiet --release --manifest-path bindings/python/Cargo.toml --out target/wheels
 pip install --force-reinstall --no-deps target/wheels/*.whl
