@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides anything: each export checks its pointers, converts its
 //! arguments, calls the core crate and converts the answer, all of it inside
-//! one panic guard ([`guard`]). The comments on exports are what the header
+//! one panic guard (`guard.rs`). The comments on exports are what the header
 //! shows, so they speak to C programmers; the conventions that hold for all of
 //! them stand once, in `cbindgen.toml`, and open the header.
 #![allow(

@@ -45,7 +45,8 @@ pub type svidex_token_callback = Option<
 /// running, because it could not be started: then that call returns the error,
 /// and no callback comes.
 struct Completion {
-    callback: unsafe extern "C" fn(*mut c_void, svidex_result, *mut svidex_token, *mut svidex_error),
+    callback:
+        unsafe extern "C" fn(*mut c_void, svidex_result, *mut svidex_token, *mut svidex_error),
     user_data: *mut c_void,
     not_started: Arc<OnceLock<svidex_error>>,
     settled: bool,
@@ -66,7 +67,11 @@ impl Completion {
                 let _ = self.not_started.set(error);
                 return;
             }
-            Ok(token) => (svidex_result::Ok, token::into_handle(token), ptr::null_mut()),
+            Ok(token) => (
+                svidex_result::Ok,
+                token::into_handle(token),
+                ptr::null_mut(),
+            ),
             Err(error) => (error.result(), ptr::null_mut(), handle::into_handle(error)),
         };
         // SAFETY: a function pointer from C that is not NULL, with what the header promises it.
@@ -173,7 +178,9 @@ unsafe fn start(
         not_started: Arc::clone(&not_started),
         settled: false,
     };
-    let inner = provider.start(kind, provider::timeout(timeout_ms), |ended| completion.fire(ended));
+    let inner = provider.start(kind, provider::timeout(timeout_ms), |ended| {
+        completion.fire(ended)
+    });
     if let Some(error) = Arc::into_inner(not_started).and_then(OnceLock::into_inner) {
         return Err(error);
     }
@@ -205,4 +212,76 @@ pub unsafe extern "C" fn svidex_operation_free(operation: *mut svidex_operation)
         // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
         unsafe { handle::free(operation) };
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use svidex::{Config, Provider};
+
+    /// A callback whose user data is the sender of a channel.
+    unsafe extern "C" fn tell(
+        user_data: *mut c_void,
+        result: svidex_result,
+        token: *mut svidex_token,
+        error: *mut svidex_error,
+    ) {
+        assert!(token.is_null());
+        // SAFETY: what `completion` put there; it is called once.
+        unsafe {
+            handle::free(error);
+            let told = Box::from_raw(user_data.cast::<Sender<svidex_result>>());
+            let _ = told.send(result);
+        }
+    }
+
+    fn completion() -> (
+        Completion,
+        Arc<OnceLock<svidex_error>>,
+        Receiver<svidex_result>,
+    ) {
+        let (told, results) = channel::<svidex_result>();
+        let not_started = Arc::new(OnceLock::new());
+        let completion = Completion {
+            callback: tell,
+            user_data: handle::into_handle(told).cast(),
+            not_started: Arc::clone(&not_started),
+            settled: false,
+        };
+        (completion, not_started, results)
+    }
+
+    fn provider() -> Provider {
+        Provider::new(Config {
+            endpoint_socket: Some("unix:///nonexistent/agent.sock".to_owned()),
+            ..Config::default()
+        })
+        .expect("a good config")
+    }
+
+    #[test]
+    fn a_call_that_did_not_start_has_no_callback() {
+        let (unsettled, not_started, results) = completion();
+        let told = unsettled.user_data;
+        drop(unsettled);
+        let error = not_started.get().expect("the error for the caller");
+        assert_eq!(error.result(), svidex_result::Internal);
+        assert!(results.try_recv().is_err());
+        // SAFETY: nobody was called, so it is still ours.
+        unsafe { handle::free(told.cast::<Sender<svidex_result>>()) };
+    }
+
+    #[test]
+    fn a_call_that_gets_lost_calls_back() {
+        let (unsettled, not_started, results) = completion();
+        // It is not asked for its result, and dies with the closure on our thread.
+        let timeout = Some(Duration::from_millis(1));
+        provider().start(TokenKind::Subject, timeout, |_| drop(unsettled));
+        let result = results.recv_timeout(Duration::from_secs(60));
+        assert_eq!(result, Ok(svidex_result::Internal));
+        assert!(not_started.get().is_none());
+    }
 }

@@ -121,6 +121,7 @@ say "compiling"
     try "dlopen as C99" $c99 "$here/dlopen.c" "$here/suite/check.c" "$here/suite/emulator.c" \
         -ldl -o "$work/dlopen"
     if pkg-config --exists libcurl; then
+        # shellcheck disable=SC2046
         try "the demo as C99" gcc -std=c99 $warnings -Iinclude "$here/demo.c" $shared \
             $(pkg-config --cflags --libs libcurl) -o "$work/demo"
     fi
