@@ -7,5 +7,7 @@ use std::ffi::c_int;
 /// 1 if a panic in here was caught in here.
 #[unsafe(no_mangle)]
 pub extern "C" fn second_catches_its_panic() -> c_int {
-    std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new(7))).is_err().into()
+    std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new(7)))
+        .is_err()
+        .into()
 }
