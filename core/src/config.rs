@@ -183,10 +183,10 @@ pub(crate) struct HttpSettings {
     pub(crate) ca_file: Option<PathBuf>,
     /// From `SSL_CERT_FILE`, `SSL_CERT_DIR`.
     pub(crate) env_cert_file: Option<PathBuf>,
-    pub(crate) env_cert_dir: Option<PathBuf>,
+    pub(crate) env_cert_dirs: Vec<PathBuf>,
     /// The system's own, as found at construction.
     pub(crate) system_cert_file: Option<PathBuf>,
-    pub(crate) system_cert_dir: Option<PathBuf>,
+    pub(crate) system_cert_dirs: Vec<PathBuf>,
     pub(crate) proxy: Option<Url>,
     pub(crate) no_proxy: Option<String>,
 }
@@ -347,9 +347,13 @@ impl Config {
         Ok(HttpSettings {
             ca_file,
             env_cert_file: env.get("SSL_CERT_FILE")?.map(fixed),
-            env_cert_dir: env.get("SSL_CERT_DIR")?.map(fixed),
+            // Several, as in PATH: so OpenSSL and Go read it.
+            env_cert_dirs: std::env::split_paths(&env.get("SSL_CERT_DIR")?.unwrap_or_default())
+                .filter(|dir| !dir.as_os_str().is_empty())
+                .map(fixed)
+                .collect(),
             system_cert_file: found.cert_file,
-            system_cert_dir: found.cert_dir.into_iter().next(),
+            system_cert_dirs: found.cert_dir,
             proxy,
             no_proxy: env.first(["NO_PROXY", "no_proxy"])?.map(|(_, value)| value),
         })

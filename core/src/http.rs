@@ -40,7 +40,7 @@ pub(crate) fn client(settings: &HttpSettings, timeout: Duration) -> Result<Clien
         .pool_max_idle_per_host(0)
         .user_agent(concat!("svidex/", env!("CARGO_PKG_VERSION")))
         .no_proxy();
-    if let Some(url) = &settings.proxy {
+    if let Some(url) = settings.proxy.as_ref().filter(|_| !goes_direct(settings)) {
         let proxy = Proxy::https(url.clone())
             .map_err(|_| Error::invalid_config("HTTPS_PROXY is not a proxy URL"))?
             .no_proxy(settings.no_proxy.as_deref().and_then(NoProxy::from_string));
@@ -51,49 +51,70 @@ pub(crate) fn client(settings: &HttpSettings, timeout: Duration) -> Result<Clien
         .map_err(|error| Error::internal(format!("HTTP client: {error}")))
 }
 
+/// `NO_PROXY=*` means every host; reqwest takes it for every name, but no address.
+fn goes_direct(settings: &HttpSettings) -> bool {
+    let mut hosts = settings.no_proxy.as_deref().unwrap_or_default().split(',');
+    hosts.any(|host| host.trim() == "*")
+}
+
 /// Whom to trust: an explicit file, else the variables, else the system, else
 /// Mozilla's list (slim container images ship no roots at all).
 fn roots(settings: &HttpSettings) -> Result<RootCertStore, Error> {
-    let file = |path: &PathBuf, name: &str| load(Some(path), None, name);
     if let Some(path) = &settings.ca_file {
-        return file(path, "ca_file");
+        return load("ca_file", Some(path), &[]);
     }
-    match (&settings.env_cert_file, &settings.env_cert_dir) {
-        (None, None) => {}
-        (Some(path), None) => return file(path, "SSL_CERT_FILE"),
-        (None, Some(dir)) => return load(None, Some(dir), "SSL_CERT_DIR"),
-        (Some(path), Some(dir)) => {
-            return load(Some(path), Some(dir), "SSL_CERT_FILE with SSL_CERT_DIR");
-        }
-    }
-    // One bundle file is the whole store where there is one; the directory
-    // beside it holds the same certificates again, one by one.
-    let dir = settings
-        .system_cert_dir
-        .as_deref()
-        .filter(|_| settings.system_cert_file.is_none());
-    let system = load(
-        settings.system_cert_file.as_deref(),
-        dir,
-        "the system's CA store",
-    );
-    Ok(system.unwrap_or_else(|_| RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    }))
+    let (file, dirs) = (settings.env_cert_file.as_deref(), &settings.env_cert_dirs);
+    let name = match (file, dirs.is_empty()) {
+        (Some(_), true) => "SSL_CERT_FILE",
+        (None, false) => "SSL_CERT_DIR",
+        (Some(_), false) => "SSL_CERT_FILE with SSL_CERT_DIR",
+        (None, true) => return Ok(system_roots(settings)),
+    };
+    load(name, file, dirs)
 }
 
-fn load(file: Option<&Path>, dir: Option<&Path>, name: &str) -> Result<RootCertStore, Error> {
-    let found = load_certs_from_paths(file, dir);
-    store(found.certs, || {
-        let place = file.or(dir).unwrap_or(Path::new("")).display();
-        let why = found
-            .errors
-            .first()
-            .map(|error| format!(" ({error})"))
-            .unwrap_or_default();
+fn system_roots(settings: &HttpSettings) -> RootCertStore {
+    let file = settings.system_cert_file.as_deref();
+    // One bundle file is the whole store where there is one; the directory
+    // beside it holds the same certificates again, one by one.
+    let dirs = match file {
+        Some(_) => &[],
+        None => &settings.system_cert_dirs[..],
+    };
+    load("the system's CA store", file, dirs).unwrap_or_else(|_| RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    })
+}
+
+fn load(name: &str, file: Option<&Path>, dirs: &[PathBuf]) -> Result<RootCertStore, Error> {
+    let (mut certificates, mut problems) = (Vec::new(), Vec::new());
+    if let Some(path) = file {
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            // A FIFO would block for ever.
+            problems.push("not a regular file".to_owned());
+        } else {
+            let found = load_certs_from_paths(Some(path), None);
+            certificates.extend(found.certs);
+            problems.extend(found.errors.iter().map(ToString::to_string));
+        }
+    }
+    for dir in dirs {
+        let found = load_certs_from_paths(None, Some(dir));
+        certificates.extend(found.certs);
+        problems.extend(found.errors.iter().map(ToString::to_string));
+    }
+    store(certificates, || {
+        let places: Vec<_> = file
+            .into_iter()
+            .chain(dirs.iter().map(PathBuf::as_path))
+            .map(|path| path.display().to_string())
+            .collect();
+        let why = problems.first().map(|problem| format!(" ({problem})"));
         Error::invalid_config(format!(
-            "{name} holds no usable CA certificate: {place}{why}; it must be PEM with at least one \
-             certificate"
+            "{name} holds no usable CA certificate: {}{}; it must be PEM with at least one \
+             certificate",
+            places.join(", "),
+            why.unwrap_or_default(),
         ))
     })
 }

@@ -1,0 +1,16 @@
+//! Real sockets, TLS and files: where the provider connects, whom it trusts,
+//! and what it takes from whoever answers. What can go wrong with an answer is
+//! in `faults`.
+
+mod addresses;
+mod bodies;
+mod callers;
+mod child;
+mod dead_sockets;
+mod environment;
+mod identities;
+mod logs;
+mod redirects;
+#[path = "../support/mod.rs"]
+mod support;
+mod token_file;
