@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
 /// Runs the program with exactly these variables.
 pub(crate) fn run(task: Task, environment: &[(&str, &str)]) -> Outcome {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child::program", "--ignored", "--nocapture"])
+        .args(["--exact", "child::program", "--nocapture"])
         .env_clear()
         .env(TASK, serde_json::to_string(&task).unwrap())
         .envs(environment.iter().copied())
@@ -56,11 +56,16 @@ pub(crate) fn run(task: Task, environment: &[(&str, &str)]) -> Outcome {
     serde_json::from_str(result).unwrap()
 }
 
+/// The program. Run as an ordinary test, it runs itself, with nothing set.
 #[test]
-#[ignore = "the program that other tests run"]
 #[allow(clippy::print_stdout, reason = "to those who run it")]
 fn program() {
-    let task = std::env::var(TASK).expect("run by another test");
+    let Ok(task) = std::env::var(TASK) else {
+        let outcome = run(Task::Token, &[]);
+        assert_eq!(outcome.kind.as_deref(), Some("invalid_config"));
+        assert!(outcome.message.contains("no source"), "{outcome:?}");
+        return;
+    };
     let outcome = match serde_json::from_str(&task).unwrap() {
         Task::Token => {
             let log = capture();
