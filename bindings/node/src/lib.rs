@@ -4,7 +4,7 @@
 //! its public face. Nothing here is public API of the npm package.
 //!
 //! Conventions towards the JavaScript half:
-//! - an expected failure is *returned*, as a [`failure::Failure`];
+//! - an expected failure is *returned*, as a `Failure`;
 //! - what is thrown is a defect (a panic, or Node refusing something), and
 //!   becomes a `SvidexError` with the code `internal`.
 

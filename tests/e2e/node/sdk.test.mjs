@@ -55,8 +55,9 @@ for (const { name, node, ...variables } of runtimes) {
           const since = (counter) => later[counter] - earlier[counter];
           assert.equal(since('api_requests'), 4);
           assert.equal(since('api_unauthorized'), 0);
-          // By our token: one. By the SDK's own exchange: as many as it likes.
-          if (way === 'access-token') assert.equal(since('exchanges'), 1);
+          // openai 6 takes its buffer as it is: at these SVIDs' life, one at each request.
+          const own = way === 'callback' && name.startsWith('openai 6');
+          if (!own) assert.equal(since('exchanges'), 1);
           assert.ok(since('exchanges_ok') >= 1);
           for (const host of ['auth.openai.com', 'api.openai.com']) {
             const connects = (counters) => counters.proxy_connects[host] ?? 0;
