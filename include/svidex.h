@@ -9,7 +9,8 @@
  * used through its pointer, and ended once by the function named `_free` of its type.
  * Handing NULL to a `_free` function does nothing. NULL for any other handle is an
  * error, or for functions with no svidex_result the answer that their comment names
- * (0, false, NULL where it names none).
+ * (0, false, NULL where it names none). Events alone are lent, for as long as a
+ * callback runs.
  *
  * Outputs. A pointer through which a function answers is written to only if the
  * function returns SVIDEX_RESULT_OK. What is written belongs to the caller.
@@ -69,8 +70,8 @@ typedef enum {
      */
     SVIDEX_RESULT_INVALID_ARGUMENT = 2,
     /**
-     * A call that may block was made from inside a completion callback. Use a
-     * timeout of 0 or the asynchronous form there.
+     * A call that may block was made from inside a callback. Use a timeout of 0
+     * or the asynchronous form there.
      */
     SVIDEX_RESULT_CALLED_FROM_CALLBACK = 3,
     /**
@@ -116,6 +117,31 @@ typedef enum {
 } svidex_result;
 
 /**
+ * How much an operator should care: the larger the number, the more. A new
+ * member may come anywhere in this order, and numbers never change: compare
+ * with `<` and `>=`.
+ */
+typedef enum {
+    /**
+     * The ordinary course of things: a token was renewed.
+     */
+    SVIDEX_LEVEL_DEBUG = 10,
+    /**
+     * A change for the better, such as a recovery.
+     */
+    SVIDEX_LEVEL_INFO = 20,
+    /**
+     * Something failed, and callers do not feel it yet: the token at hand has
+     * life left.
+     */
+    SVIDEX_LEVEL_WARNING = 30,
+    /**
+     * Something failed, and callers feel it: there is no usable token.
+     */
+    SVIDEX_LEVEL_ERROR = 40,
+} svidex_level;
+
+/**
  * Settings from which providers are made. A setting that is left alone has its
  * default. Not for use by two threads at once.
  *
@@ -131,6 +157,13 @@ typedef struct svidex_config svidex_config;
  * endpoint said. Immutable; any thread may read it.
  */
 typedef struct svidex_error svidex_error;
+
+/**
+ * One thing that happened in the background. Lent to a callback, and gone when
+ * it returns, with all that is borrowed from it; there is nothing to free.
+ * Holds no token text.
+ */
+typedef struct svidex_event svidex_event;
 
 /**
  * A pending asynchronous call, which can be cancelled.
@@ -183,6 +216,23 @@ typedef void (*svidex_token_callback)(void *user_data,
                                       svidex_result result,
                                       svidex_token *token,
                                       svidex_error *error);
+
+/**
+ * Where events go: called on threads of svidex, one event at a time and in
+ * order.
+ *
+ * It must not block (it holds up this provider's renewals, and other callbacks)
+ * and no C++ exception may leave it. Calls with a timeout of 0, asynchronous
+ * calls, `svidex_provider_status`, and everything that frees or closes may be
+ * made from it, and so may `svidex_provider_observe`.
+ */
+typedef void (*svidex_event_callback)(void *user_data, const svidex_event *event);
+
+/**
+ * Where svidex lets go of a `user_data`: it is not used any more, and may be
+ * freed. What holds for `svidex_event_callback` holds for this too.
+ */
+typedef void (*svidex_release_callback)(void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -401,7 +451,7 @@ svidex_result svidex_provider_new_from_env(const svidex_config *config,
  *
  * Fails with the cause that kept the token away; with `TIMEOUT` only if no
  * attempt ended in time; with `CLOSED` after `svidex_provider_close`; with
- * `CALLED_FROM_CALLBACK` inside a completion callback, unless `timeout_ms` is 0.
+ * `CALLED_FROM_CALLBACK` inside a callback, unless `timeout_ms` is 0.
  */
 svidex_result svidex_provider_get_token(const svidex_provider *provider,
                                         int64_t timeout_ms,
@@ -725,6 +775,82 @@ const char *svidex_status_json(const svidex_status *status);
  * Frees a status and everything borrowed from it. NULL is ignored.
  */
 void svidex_status_free(svidex_status *status);
+
+/**
+ * Calls `callback` with everything that happens in the background from now on:
+ * renewals, failures with what is left of the token at hand, recoveries. It
+ * replaces the callback before; NULL stops the events. Best called right after
+ * the provider was made: nothing happens before its first use. Never waits.
+ *
+ * If this returns `SVIDEX_RESULT_OK`, svidex holds `user_data` until `release`
+ * is called with it, exactly once and after the last call of `callback` has
+ * returned. That is
+ * - when it is replaced or stopped: within the call that does it or, if
+ *   `callback` is running just then, on that thread soon after (so a callback
+ *   may still be at its last event when that call returns);
+ * - after `svidex_provider_free`: within it or, once work under way has ended,
+ *   on a thread of svidex soon after. `svidex_provider_close` alone does not;
+ * - at once, if `callback` is NULL.
+ *
+ * `release` may be NULL. With any other result neither is ever called, and
+ * `user_data` stays the caller's.
+ *
+ * In the child of a `fork()` the callback hears of the child's own work, with
+ * the child's copy of `user_data`; `release` may not come there, if the fork
+ * met the provider at work.
+ *
+ * Fails only with `INVALID_ARGUMENT`, if `provider` is NULL.
+ */
+svidex_result svidex_provider_observe(const svidex_provider *provider,
+                                      svidex_event_callback callback,
+                                      void *user_data,
+                                      svidex_release_callback release,
+                                      svidex_error **error);
+
+/**
+ * How much an operator should care. `SVIDEX_LEVEL_DEBUG` for NULL.
+ */
+svidex_level svidex_event_level(const svidex_event *event);
+
+/**
+ * The name of a level, such as `warning`: the same word in every language of
+ * svidex.
+ *
+ * Any number may be passed; one that is no level is `unknown`. The string is
+ * constant and never freed.
+ */
+const char *svidex_level_name(svidex_level level);
+
+/**
+ * What happened, as a word that is the same in every language of svidex:
+ * `subject_token_fetched`, `fetch_failed`, `access_token_exchanged`,
+ * `exchange_failed`, `identity_withdrawn` (both tokens were dropped) or
+ * `worker_failed` (a defect in svidex). More may be added.
+ *
+ * Borrowed from the event; "" for NULL.
+ */
+const char *svidex_event_kind(const svidex_event *event);
+
+/**
+ * The same in words, in English and on one line, with what is left of the token
+ * at hand. Never token text.
+ *
+ * Borrowed from the event; "" for NULL.
+ */
+const char *svidex_event_message(const svidex_event *event);
+
+/**
+ * When it happened, in milliseconds since 1970 (UTC); 0 for NULL.
+ */
+int64_t svidex_event_at_unix_ms(const svidex_event *event);
+
+/**
+ * The cause of a failure; NULL if nothing failed.
+ *
+ * Borrowed from the event: read it with the functions for errors, and do not
+ * free it.
+ */
+const svidex_error *svidex_event_error(const svidex_event *event);
 
 #ifdef __cplusplus
 }  // extern "C"

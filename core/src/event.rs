@@ -94,6 +94,10 @@ impl Events {
         self.0.store(Some(Arc::new(Box::new(observer))));
     }
 
+    pub(crate) fn stop(&self) {
+        self.0.store(None);
+    }
+
     /// The message is made only if somebody listens.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(observer) = self.0.load_full() {

@@ -232,8 +232,17 @@ impl Provider {
     /// Calls `observer` with everything that happens in the background, on a
     /// thread of this library, in order; it replaces the one before. It must
     /// not block. A panic in it is caught.
+    ///
+    /// An observer is dropped once it is replaced, or the provider is gone, and
+    /// it has returned from its last event.
     pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) {
         self.shared.events.observe(observer);
+    }
+
+    /// Ends [`Provider::observe`]. Never waits: the observer may be at its last
+    /// event still.
+    pub fn stop_observing(&self) {
+        self.shared.events.stop();
     }
 
     /// The provider at this moment. Never waits.

@@ -50,8 +50,8 @@ impl svidex_error {
     pub(crate) fn called_from_callback() -> Self {
         Self::of_call(
             svidex_result::CalledFromCallback,
-            "a call that may block was made from inside a completion callback, whose thread must \
-             not wait: use a timeout of 0 or the asynchronous form",
+            "a call that may block was made from inside a callback, whose thread must not wait: \
+             use a timeout of 0 or the asynchronous form",
         )
     }
 

@@ -16,6 +16,7 @@
 
 mod config;
 mod error;
+mod event;
 mod guard;
 mod handle;
 mod identity;
@@ -31,6 +32,7 @@ mod version;
 
 pub use config::*;
 pub use error::*;
+pub use event::*;
 pub use identity::*;
 #[cfg(feature = "inject-panics")]
 pub use inject::*;

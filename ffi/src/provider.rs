@@ -123,7 +123,7 @@ unsafe fn make(
 ///
 /// Fails with the cause that kept the token away; with `TIMEOUT` only if no
 /// attempt ended in time; with `CLOSED` after `svidex_provider_close`; with
-/// `CALLED_FROM_CALLBACK` inside a completion callback, unless `timeout_ms` is 0.
+/// `CALLED_FROM_CALLBACK` inside a callback, unless `timeout_ms` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_provider_get_token(
     provider: *const svidex_provider,

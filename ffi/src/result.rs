@@ -22,8 +22,8 @@ pub enum svidex_result {
     NotReady = 1,
     /// A pointer that may not be NULL is NULL, or a number is out of its range.
     InvalidArgument = 2,
-    /// A call that may block was made from inside a completion callback. Use a
-    /// timeout of 0 or the asynchronous form there.
+    /// A call that may block was made from inside a callback. Use a timeout of 0
+    /// or the asynchronous form there.
     CalledFromCallback = 3,
     /// A setting is missing or has a wrong value; the message names it.
     InvalidConfig = 100,

@@ -32,7 +32,7 @@ fn header_is_up_to_date() {
 }
 
 /// In the order in which the header shows them.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "version.rs",
     "result.rs",
     "error.rs",
@@ -42,4 +42,5 @@ const SOURCES: [&str; 9] = [
     "operation.rs",
     "identity.rs",
     "status.rs",
+    "event.rs",
 ];

@@ -11,6 +11,7 @@
 #include "suite/check.h"
 #include "suite/emulator.h"
 #include "suite/inbox.h"
+#include "suite/journal.h"
 
 #ifdef __cplusplus
 extern "C"
@@ -306,6 +307,80 @@ TRY_VALUE(svidex_status_warning, svidex_status_warning(status, 0), == NULL, != N
 TRY_VALUE(svidex_status_is_closed, svidex_status_is_closed(closed_status), == false, == true)
 TRY_TEXT(svidex_status_json, status, false)
 
+/* Released exactly once, and so not by the call that was broken. */
+TRY(svidex_provider_observe) {
+    journal book;
+    journal_open(&book);
+    svidex_error *error = NULL;
+    svidex_inject_panic("svidex_provider_observe");
+    svidex_result result =
+        svidex_provider_observe(provider, journal_write, &book, journal_release, &error);
+    CHECK(is_internal(result, error, "svidex_provider_observe"));
+    CHECK(journal_released(&book) == 0);
+    error = NULL;
+    CHECK_OK(svidex_provider_observe(provider, journal_write, &book, journal_release, &error),
+             error);
+    CHECK_OK(svidex_provider_observe(provider, NULL, NULL, NULL, &error), error);
+    CHECK(journal_released(&book) == 1);
+    journal_close(&book);
+}
+
+TRY(svidex_level_name) {
+    svidex_inject_panic("svidex_level_name");
+    CHECK_TEXT(svidex_level_name(SVIDEX_LEVEL_DEBUG), "unknown");
+    CHECK_TEXT(svidex_level_name(SVIDEX_LEVEL_DEBUG), "debug");
+}
+
+typedef struct {
+    journal book;
+    void (*look)(const svidex_event *);
+} examined;
+
+static void examine(void *user_data, const svidex_event *event) {
+    examined *self = (examined *)user_data;
+    if (journal_count(&self->book) == 0) {
+        self->look(event);
+    }
+    journal_write(&self->book, event);
+}
+
+static void release_examined(void *user_data) { journal_release(&((examined *)user_data)->book); }
+
+/* Events live only inside a callback: this one is of a source that does not exist. */
+static void with_event(void (*look)(const svidex_event *)) {
+    examined self;
+    journal_open(&self.book);
+    self.look = look;
+    svidex_provider *made = NULL;
+    svidex_token *none = NULL;
+    svidex_error *error = NULL;
+    svidex_config *config = svidex_config_new();
+    svidex_config_set_endpoint_socket(config, "unix:///nonexistent/agent.sock");
+    CHECK_OK(svidex_provider_new(config, &made, &error), error);
+    svidex_config_free(config);
+    CHECK_OK(svidex_provider_observe(made, examine, &self, release_examined, &error), error);
+    CHECK(svidex_provider_get_token(made, 0, &none, NULL) == SVIDEX_RESULT_NOT_READY);
+    journal_find(&self.book, 0, SVIDEX_LEVEL_ERROR, "fetch_failed");
+    svidex_provider_free(made);
+    journal_wait_released(&self.book);
+    journal_close(&self.book);
+}
+
+/* An export that reads an event. */
+#define TRY_EVENT(name, fallback, whole)                 \
+    static void look_##name(const svidex_event *event) { \
+        svidex_inject_panic(#name);                      \
+        CHECK(name(event) fallback);                     \
+        CHECK(name(event) whole);                        \
+    }                                                    \
+    TRY(name) { with_event(look_##name); }
+
+TRY_EVENT(svidex_event_level, == SVIDEX_LEVEL_DEBUG, == SVIDEX_LEVEL_ERROR)
+TRY_EVENT(svidex_event_kind, [0] == '\0', [0] == 'f')
+TRY_EVENT(svidex_event_message, [0] == '\0', [0] != '\0')
+TRY_EVENT(svidex_event_at_unix_ms, == 0, > 0)
+TRY_EVENT(svidex_event_error, == NULL, != NULL)
+
 static void must(svidex_result result, svidex_error *error) {
     if (!CHECK_OK(result, error)) {
         give_up();
@@ -354,61 +429,90 @@ static void tear_down(void) {
     inbox_close(&box);
 }
 
-#define EXPORT(name) {#name, try_##name},
+#define EXPORT(name) {#name, try_##name}
+
 static const test_case exports[] = {
-    EXPORT(svidex_version) EXPORT(svidex_result_name) EXPORT(svidex_error_result) EXPORT(
-        svidex_error_message) EXPORT(svidex_error_http_status) EXPORT(svidex_error_oauth_code)
-        EXPORT(svidex_error_retry_after_ms) EXPORT(svidex_error_is_retryable)
-            EXPORT(svidex_error_free) EXPORT(svidex_config_new) EXPORT(svidex_config_free) EXPORT(
-                svidex_config_set_endpoint_socket) EXPORT(svidex_config_set_identity_token_file)
-                EXPORT(svidex_config_set_audience) EXPORT(svidex_config_set_spiffe_id) EXPORT(
-                    svidex_config_set_hint) EXPORT(svidex_config_set_identity_provider_id)
-                    EXPORT(svidex_config_set_service_account_id) EXPORT(
-                        svidex_config_set_client_id) EXPORT(svidex_config_set_token_endpoint)
-                        EXPORT(svidex_config_set_ca_file) EXPORT(
-                            svidex_config_set_refresh_buffer_seconds)
-                            EXPORT(svidex_config_set_request_timeout_seconds) EXPORT(
-                                svidex_config_set_call_timeout_seconds)
-                                EXPORT(svidex_config_set_string) EXPORT(svidex_provider_new) EXPORT(
-                                    svidex_provider_new_from_env) EXPORT(svidex_provider_get_token)
-                                    EXPORT(svidex_provider_access_token) EXPORT(
-                                        svidex_provider_token_generation) EXPORT(svidex_provider_access_token_generation)
-                                        EXPORT(svidex_provider_invalidate) EXPORT(
-                                            svidex_provider_close) EXPORT(svidex_provider_free)
-                                            EXPORT(svidex_token_value) EXPORT(svidex_token_length) EXPORT(
-                                                svidex_token_is_access_token) EXPORT(svidex_token_generation)
-                                                EXPORT(svidex_token_expires_at_unix_ms) EXPORT(svidex_token_spiffe_id) EXPORT(
-                                                    svidex_token_scope) EXPORT(svidex_token_free) EXPORT(svidex_provider_get_token_async)
-                                                    EXPORT(svidex_provider_access_token_async) EXPORT(
-                                                        svidex_operation_cancel) EXPORT(svidex_operation_free)
-                                                        EXPORT(svidex_provider_workload_identity) EXPORT(
-                                                            svidex_workload_identity_provider_id) EXPORT(svidex_workload_identity_service_account_id)
-                                                            EXPORT(svidex_workload_identity_client_id) EXPORT(
-                                                                svidex_workload_identity_refresh_buffer_seconds)
-                                                                EXPORT(svidex_workload_identity_free) EXPORT(
-                                                                    svidex_provider_status) EXPORT(svidex_status_source)
-                                                                    EXPORT(svidex_status_audience) EXPORT(
-                                                                        svidex_status_spiffe_id) EXPORT(svidex_status_subject_token_expires_at_unix_ms)
-                                                                        EXPORT(svidex_status_subject_token_expires_in_seconds) EXPORT(
-                                                                            svidex_status_subject_token_age_seconds)
-                                                                            EXPORT(svidex_status_access_token_expires_at_unix_ms) EXPORT(
-                                                                                svidex_status_access_token_expires_in_seconds)
-                                                                                EXPORT(svidex_status_access_token_age_seconds) EXPORT(
-                                                                                    svidex_status_fetches)
-                                                                                    EXPORT(svidex_status_fetch_failures) EXPORT(
-                                                                                        svidex_status_exchanges) EXPORT(svidex_status_exchange_failures)
-                                                                                        EXPORT(svidex_status_last_error) EXPORT(
-                                                                                            svidex_status_last_error_at_unix_ms)
-                                                                                            EXPORT(
-                                                                                                svidex_status_warning_count)
-                                                                                                EXPORT(
-                                                                                                    svidex_status_warning)
-                                                                                                    EXPORT(
-                                                                                                        svidex_status_is_closed)
-                                                                                                        EXPORT(
-                                                                                                            svidex_status_json)
-                                                                                                            EXPORT(
-                                                                                                                svidex_status_free)};
+    EXPORT(svidex_version),
+    EXPORT(svidex_result_name),
+    EXPORT(svidex_error_result),
+    EXPORT(svidex_error_message),
+    EXPORT(svidex_error_http_status),
+    EXPORT(svidex_error_oauth_code),
+    EXPORT(svidex_error_retry_after_ms),
+    EXPORT(svidex_error_is_retryable),
+    EXPORT(svidex_error_free),
+    EXPORT(svidex_config_new),
+    EXPORT(svidex_config_free),
+    EXPORT(svidex_config_set_endpoint_socket),
+    EXPORT(svidex_config_set_identity_token_file),
+    EXPORT(svidex_config_set_audience),
+    EXPORT(svidex_config_set_spiffe_id),
+    EXPORT(svidex_config_set_hint),
+    EXPORT(svidex_config_set_identity_provider_id),
+    EXPORT(svidex_config_set_service_account_id),
+    EXPORT(svidex_config_set_client_id),
+    EXPORT(svidex_config_set_token_endpoint),
+    EXPORT(svidex_config_set_ca_file),
+    EXPORT(svidex_config_set_refresh_buffer_seconds),
+    EXPORT(svidex_config_set_request_timeout_seconds),
+    EXPORT(svidex_config_set_call_timeout_seconds),
+    EXPORT(svidex_config_set_string),
+    EXPORT(svidex_provider_new),
+    EXPORT(svidex_provider_new_from_env),
+    EXPORT(svidex_provider_get_token),
+    EXPORT(svidex_provider_access_token),
+    EXPORT(svidex_provider_token_generation),
+    EXPORT(svidex_provider_access_token_generation),
+    EXPORT(svidex_provider_invalidate),
+    EXPORT(svidex_provider_close),
+    EXPORT(svidex_provider_free),
+    EXPORT(svidex_token_value),
+    EXPORT(svidex_token_length),
+    EXPORT(svidex_token_is_access_token),
+    EXPORT(svidex_token_generation),
+    EXPORT(svidex_token_expires_at_unix_ms),
+    EXPORT(svidex_token_spiffe_id),
+    EXPORT(svidex_token_scope),
+    EXPORT(svidex_token_free),
+    EXPORT(svidex_provider_get_token_async),
+    EXPORT(svidex_provider_access_token_async),
+    EXPORT(svidex_operation_cancel),
+    EXPORT(svidex_operation_free),
+    EXPORT(svidex_provider_workload_identity),
+    EXPORT(svidex_workload_identity_provider_id),
+    EXPORT(svidex_workload_identity_service_account_id),
+    EXPORT(svidex_workload_identity_client_id),
+    EXPORT(svidex_workload_identity_refresh_buffer_seconds),
+    EXPORT(svidex_workload_identity_free),
+    EXPORT(svidex_provider_status),
+    EXPORT(svidex_status_source),
+    EXPORT(svidex_status_audience),
+    EXPORT(svidex_status_spiffe_id),
+    EXPORT(svidex_status_subject_token_expires_at_unix_ms),
+    EXPORT(svidex_status_subject_token_expires_in_seconds),
+    EXPORT(svidex_status_subject_token_age_seconds),
+    EXPORT(svidex_status_access_token_expires_at_unix_ms),
+    EXPORT(svidex_status_access_token_expires_in_seconds),
+    EXPORT(svidex_status_access_token_age_seconds),
+    EXPORT(svidex_status_fetches),
+    EXPORT(svidex_status_fetch_failures),
+    EXPORT(svidex_status_exchanges),
+    EXPORT(svidex_status_exchange_failures),
+    EXPORT(svidex_status_last_error),
+    EXPORT(svidex_status_last_error_at_unix_ms),
+    EXPORT(svidex_status_warning_count),
+    EXPORT(svidex_status_warning),
+    EXPORT(svidex_status_is_closed),
+    EXPORT(svidex_status_json),
+    EXPORT(svidex_status_free),
+    EXPORT(svidex_provider_observe),
+    EXPORT(svidex_event_level),
+    EXPORT(svidex_level_name),
+    EXPORT(svidex_event_kind),
+    EXPORT(svidex_event_message),
+    EXPORT(svidex_event_at_unix_ms),
+    EXPORT(svidex_event_error),
+};
 
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {

@@ -80,7 +80,8 @@ warnings="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 c99="gcc -std=c99 -g $warnings -Iinclude"
 cxx="g++ -x c++ -std=c++11 -g $warnings -Iinclude"
 suite=$(echo "$here"/suite/*.c)
-helpers="$here/suite/check.c $here/suite/results.c $here/suite/emulator.c $here/suite/inbox.c"
+helpers="$here/suite/check.c $here/suite/results.c $here/suite/emulator.c $here/suite/inbox.c \
+    $here/suite/journal.c"
 shared="-L$lib -lsvidex -lpthread -lm -Wl,-rpath,$lib"
 static="$lib/libsvidex.a $(cat "$lib/libs-private")"
 

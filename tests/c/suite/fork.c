@@ -9,7 +9,14 @@
 #include "suite.h"
 
 /* Exit statuses of a child: which step failed. */
-enum { CHILD_OK, INHERITED_TOKEN_LOST, NO_ACCESS_TOKEN, NO_NEW_PROVIDER, FOREIGN_CALLBACK };
+enum {
+    CHILD_OK,
+    INHERITED_TOKEN_LOST,
+    NO_ACCESS_TOKEN,
+    NO_NEW_PROVIDER,
+    FOREIGN_CALLBACK,
+    NO_EVENT
+};
 
 /* Ends the child by becoming another program. What belongs to threads that only
  * the parent has is left alone in a child, and valgrind, which looks for leaks
@@ -98,4 +105,30 @@ void test_fork_in_first_fetch(void) {
     svidex_operation_free(operation);
     svidex_provider_free(provider);
     inbox_close(&box);
+}
+
+void test_fork_with_an_observer(void) {
+    journal book;
+    journal_open(&book);
+    svidex_provider *provider = fresh_provider();
+    svidex_error *error = NULL;
+    CHECK_OK(svidex_provider_observe(provider, journal_write, &book, journal_release, &error),
+             error);
+    svidex_token_free(must_get(provider));
+    journal_find(&book, 0, SVIDEX_LEVEL_DEBUG, "subject_token_fetched");
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        /* Its own exchange goes to its own copy of the journal. */
+        int failed = access_token_fails(provider);
+        journal_find(&book, 1, SVIDEX_LEVEL_DEBUG, "access_token_exchanged");
+        svidex_provider_free(provider);
+        leave_child(failed ? NO_ACCESS_TOKEN : journal_count(&book) != 2 ? NO_EVENT : CHILD_OK);
+    }
+    CHECK(status_of_child(child) == CHILD_OK);
+    CHECK(journal_count(&book) == 1 && journal_released(&book) == 0);
+    svidex_provider_free(provider);
+    journal_wait_released(&book);
+    CHECK(journal_released(&book) == 1 && !book.too_early);
+    journal_close(&book);
 }

@@ -74,6 +74,11 @@ int main(int argc, char **argv) {
         CASE(not_configured_for_exchange),
         CASE(status),
         CASE(status_after_failures),
+        CASE(event_names),
+        CASE(events_of_a_renewal),
+        CASE(events_of_failures),
+        CASE(observers_are_released),
+        CASE(inside_an_observer),
         CASE(async),
         CASE(async_never_inline),
         CASE(async_failure),
@@ -87,6 +92,7 @@ int main(int argc, char **argv) {
         CASE(cancelling_half_a_crowd),
         CASE(fork_warm),
         CASE(fork_in_first_fetch),
+        CASE(fork_with_an_observer),
     };
     return run_tests(tests, COUNT_OF(tests), argc, argv);
 }

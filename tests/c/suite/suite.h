@@ -5,6 +5,7 @@
 #include "check.h"
 #include "emulator.h"
 #include "inbox.h"
+#include "journal.h"
 
 /* A provider for the emulator, which is reset first. */
 svidex_provider *fresh_provider(void);
@@ -50,6 +51,12 @@ void test_not_configured_for_exchange(void);
 void test_status(void);
 void test_status_after_failures(void);
 
+void test_event_names(void);
+void test_events_of_a_renewal(void);
+void test_events_of_failures(void);
+void test_observers_are_released(void);
+void test_inside_an_observer(void);
+
 void test_async(void);
 void test_async_never_inline(void);
 void test_async_failure(void);
@@ -64,5 +71,6 @@ void test_cancelling_half_a_crowd(void);
 
 void test_fork_warm(void);
 void test_fork_in_first_fetch(void);
+void test_fork_with_an_observer(void);
 
 #endif
