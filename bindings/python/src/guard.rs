@@ -23,6 +23,13 @@ pub(crate) fn guarded<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, F
     }
 }
 
+/// The same for a look at what is there; a panic is nothing, and for the call
+/// that follows to report. (Its result fits into registers, the other's does not.)
+#[inline]
+pub(crate) fn guarded_look<T>(body: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(None)
+}
+
 /// Panics inside the guard, so that a test can see what becomes of it.
 #[pyfunction]
 pub(crate) fn _panic(py: Python<'_>) -> PyResult<()> {

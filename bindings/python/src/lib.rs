@@ -15,7 +15,8 @@ mod provider;
 mod text;
 mod wait;
 
-#[pyo3::pymodule]
+// `gil_used`: see `text`.
+#[pyo3::pymodule(gil_used = true)]
 mod _svidex {
     #[pymodule_export]
     use crate::guard::_panic;

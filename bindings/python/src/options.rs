@@ -6,7 +6,8 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyString};
+use pyo3::types::{PyBool, PyDict, PyString};
+use svidex::Config;
 
 use crate::failure::invalid_config;
 
@@ -15,8 +16,54 @@ type Value<'py> = Option<Bound<'py, PyAny>>;
 /// The longest `timeout` that makes sense; the core has the same limit for its own.
 const DAY_SECONDS: f64 = 86_400.0;
 
+/// The keyword arguments of a provider.
+pub(crate) fn config(options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
+    let mut config = Config::default();
+    for (name, value) in options.into_iter().flatten() {
+        let name = name.to_string();
+        let value = Some(value).filter(|value| !value.is_none());
+        let Config {
+            endpoint_socket,
+            identity_token_file,
+            audience,
+            spiffe_id,
+            hint,
+            identity_provider_id,
+            service_account_id,
+            client_id,
+            token_endpoint,
+            ca_file,
+            refresh_buffer_seconds,
+            request_timeout_seconds,
+            call_timeout_seconds,
+        } = &mut config;
+        match name.as_str() {
+            "endpoint_socket" => *endpoint_socket = text(&name, value)?,
+            "identity_token_file" => *identity_token_file = path(&name, value)?,
+            "audience" => *audience = text(&name, value)?,
+            "spiffe_id" => *spiffe_id = text(&name, value)?,
+            "hint" => *hint = text(&name, value)?,
+            "identity_provider_id" => *identity_provider_id = text(&name, value)?,
+            "service_account_id" => *service_account_id = text(&name, value)?,
+            "client_id" => *client_id = text(&name, value)?,
+            "token_endpoint" => *token_endpoint = text(&name, value)?,
+            "ca_file" => *ca_file = path(&name, value)?,
+            "refresh_buffer_seconds" => *refresh_buffer_seconds = seconds(&name, value)?,
+            "request_timeout_seconds" => *request_timeout_seconds = seconds(&name, value)?,
+            "call_timeout_seconds" => *call_timeout_seconds = seconds(&name, value)?,
+            // As Python says it of a function that it knows the parameters of.
+            _ => {
+                return Err(PyTypeError::new_err(format!(
+                    "Provider() got an unexpected keyword argument '{name}'"
+                )));
+            }
+        }
+    }
+    Ok(config)
+}
+
 /// A `str`, or `None`.
-pub(crate) fn text(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
+fn text(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
     let Some(value) = value else { return Ok(None) };
     let Ok(value) = value.cast::<PyString>() else {
         return Err(wrong_type(name, "a str", &value));
@@ -32,7 +79,7 @@ pub(crate) fn text(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
 }
 
 /// A `str` or `os.PathLike[str]`, or `None`.
-pub(crate) fn path(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
+fn path(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
     static FSPATH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let Some(value) = value else { return Ok(None) };
     if value.is_instance_of::<PyString>() {
@@ -47,7 +94,7 @@ pub(crate) fn path(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
 }
 
 /// An `int` or `float`, or `None`.
-pub(crate) fn seconds(name: &str, value: Value<'_>) -> PyResult<Option<f64>> {
+fn seconds(name: &str, value: Value<'_>) -> PyResult<Option<f64>> {
     let Some(value) = value else { return Ok(None) };
     if value.is_instance_of::<PyBool>() {
         return Err(wrong_type(name, "a number of seconds", &value));

@@ -1,14 +1,14 @@
-//! The provider as Python sees it. `svidex.Provider` derives from this class
-//! and adds what is best said in Python: `async def`, the SDK's dict.
+//! The provider as Python sees it. What is best said in Python is there: its
+//! coroutines, the status as dataclasses, the SDK's dict.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use svidex::Config;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::guard::guarded;
+use crate::guard::{guarded, guarded_look};
 use crate::mailbox::{Mailbox, Operation};
-use crate::options::{path, seconds, text, timeout, token};
+use crate::options::{config, timeout, token};
 use crate::text::HostText;
 use crate::wait::wait;
 
@@ -35,8 +35,21 @@ impl From<TokenKind> for svidex::TokenKind {
     }
 }
 
-/// The native provider.
-#[pyclass(frozen, subclass, weakref, module = "svidex._svidex")]
+/// Holds a workload's JWT-SVID and its OpenAI access token.
+///
+/// Each token is fetched when it is first asked for and then refreshed in the
+/// background, so that a call only waits when there is nothing usable yet. All
+/// methods may be called from any thread and any event loop. A forked child
+/// may go on using the provider. An idle provider keeps no process alive.
+///
+/// Provider(...) takes explicit values alone; Provider.from_env(...) fills
+/// what is left out from the environment. For the keyword arguments see
+/// svidex.Options. A wrong value raises svidex.InvalidConfigError.
+///
+/// Closing it (close(), with, async with) is optional.
+// Python cannot derive from it: CPython's fast path for calls of a native
+// method wants an object of the very class that has it.
+#[pyclass(frozen, weakref, module = "svidex")]
 pub(crate) struct Provider {
     core: svidex::Provider,
     subject: HostText,
@@ -46,66 +59,19 @@ pub(crate) struct Provider {
 #[pymethods]
 impl Provider {
     #[new]
-    #[pyo3(signature = (
-        from_env, /, *,
-        endpoint_socket = None,
-        identity_token_file = None,
-        audience = None,
-        spiffe_id = None,
-        hint = None,
-        identity_provider_id = None,
-        service_account_id = None,
-        client_id = None,
-        token_endpoint = None,
-        ca_file = None,
-        refresh_buffer_seconds = None,
-        request_timeout_seconds = None,
-        call_timeout_seconds = None,
-    ))]
-    #[expect(clippy::too_many_arguments, reason = "one keyword for each setting")]
-    fn new(
-        py: Python<'_>,
-        from_env: bool,
-        endpoint_socket: Value<'_>,
-        identity_token_file: Value<'_>,
-        audience: Value<'_>,
-        spiffe_id: Value<'_>,
-        hint: Value<'_>,
-        identity_provider_id: Value<'_>,
-        service_account_id: Value<'_>,
-        client_id: Value<'_>,
-        token_endpoint: Value<'_>,
-        ca_file: Value<'_>,
-        refresh_buffer_seconds: Value<'_>,
-        request_timeout_seconds: Value<'_>,
-        call_timeout_seconds: Value<'_>,
-    ) -> PyResult<Self> {
-        let config = Config {
-            endpoint_socket: text("endpoint_socket", endpoint_socket)?,
-            identity_token_file: path("identity_token_file", identity_token_file)?,
-            audience: text("audience", audience)?,
-            spiffe_id: text("spiffe_id", spiffe_id)?,
-            hint: text("hint", hint)?,
-            identity_provider_id: text("identity_provider_id", identity_provider_id)?,
-            service_account_id: text("service_account_id", service_account_id)?,
-            client_id: text("client_id", client_id)?,
-            token_endpoint: text("token_endpoint", token_endpoint)?,
-            ca_file: path("ca_file", ca_file)?,
-            refresh_buffer_seconds: seconds("refresh_buffer_seconds", refresh_buffer_seconds)?,
-            request_timeout_seconds: seconds("request_timeout_seconds", request_timeout_seconds)?,
-            call_timeout_seconds: seconds("call_timeout_seconds", call_timeout_seconds)?,
-        };
-        let make = if from_env {
-            svidex::Provider::from_env
-        } else {
-            svidex::Provider::new
-        };
-        let core = guarded(|| make(config)).map_err(|failure| failure.into_py_err(py))?;
-        Ok(Self {
-            core,
-            subject: HostText::default(),
-            access: HostText::default(),
-        })
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Self::make(py, options, svidex::Provider::new)
+    }
+
+    /// Makes a provider from the environment, which is read once, now.
+    ///
+    /// An explicit value beats the environment; an explicit source silences
+    /// both source variables.
+    #[staticmethod]
+    #[pyo3(signature = (**overrides))]
+    fn from_env(py: Python<'_>, overrides: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Self::make(py, overrides, svidex::Provider::from_env)
     }
 
     /// A JWT-SVID with life left: from memory, else after a fetch.
@@ -119,7 +85,7 @@ impl Provider {
         py: Python<'py>,
         timeout: Value<'py>,
     ) -> PyResult<Bound<'py, PyString>> {
-        self.blocking(py, TokenKind::Subject, timeout)
+        self.token(py, TokenKind::Subject, timeout)
     }
 
     /// An OpenAI access token with life left: from memory, else after a fetch
@@ -134,26 +100,13 @@ impl Provider {
         py: Python<'py>,
         timeout: Value<'py>,
     ) -> PyResult<Bound<'py, PyString>> {
-        self.blocking(py, TokenKind::Access, timeout)
+        self.token(py, TokenKind::Access, timeout)
     }
 
     /// The token if it can be had at once, else None.
     #[pyo3(signature = (kind, /))]
-    fn _cached<'py>(
-        &self,
-        py: Python<'py>,
-        kind: TokenKind,
-    ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let token = guarded(|| Ok(self.core.cached(kind.into())));
-        let token = token.map_err(|failure| failure.into_py_err(py))?;
-        let text = self.text(kind);
-        match token {
-            Some(token) => Ok(Some(text.of(py, &token))),
-            None => {
-                text.forget();
-                Ok(None)
-            }
-        }
+    fn _cached<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
+        self.warm(py, kind)
     }
 
     /// Asks for the token; the answer comes to `mailbox`.
@@ -186,22 +139,31 @@ impl Provider {
         Ok(())
     }
 
-    /// svidex.Status as JSON.
-    fn _status(&self, py: Python<'_>) -> PyResult<String> {
-        let status = guarded(|| Ok(self.core.status())).map_err(|e| e.into_py_err(py))?;
-        serde_json::to_string(&status)
-            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+    /// The dict for OpenAI(workload_identity=...), sync or async.
+    ///
+    /// The SDK then exchanges the JWT-SVID itself, with the provider and
+    /// service account of this one's settings, at its own fixed endpoint.
+    /// Raises svidex.InvalidConfigError if the two IDs are not set.
+    fn workload_identity<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = slf.py();
+        let identity = guarded(|| slf.get().core.workload_identity());
+        let identity = identity.map_err(|failure| failure.into_py_err(py))?;
+        let make = MAKE.import(py, "svidex._workload_identity", "workload_identity")?;
+        make.call1((
+            slf,
+            identity.identity_provider_id,
+            identity.service_account_id,
+            identity.refresh_buffer_seconds,
+        ))
     }
 
-    /// What the SDK's workload_identity needs besides the callback.
-    fn _workload_identity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let identity = guarded(|| self.core.workload_identity());
-        let identity = identity.map_err(|failure| failure.into_py_err(py))?;
-        let dict = PyDict::new(py);
-        dict.set_item("identity_provider_id", identity.identity_provider_id)?;
-        dict.set_item("service_account_id", identity.service_account_id)?;
-        dict.set_item("refresh_buffer_seconds", identity.refresh_buffer_seconds)?;
-        Ok(dict)
+    /// A snapshot for health checks and people. Never blocks.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        static PARSE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let json = serde_json::to_string(&self.core_status(py)?)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        PARSE.import(py, "svidex._status", "parse")?.call1((json,))
     }
 
     /// Ends pending calls with svidex.ClosedError, drops the tokens, and makes
@@ -211,9 +173,31 @@ impl Provider {
             self.core.close();
             Ok(())
         });
-        self.subject.forget();
-        self.access.forget();
+        self.subject.forget(py);
+        self.access.forget(py);
         closed.map_err(|failure| failure.into_py_err(py))
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let status = self.core_status(py)?;
+        let state = match &status.spiffe_id {
+            _ if status.closed => "closed",
+            Some(spiffe_id) => spiffe_id,
+            None => "no SVID yet",
+        };
+        Ok(format!(
+            "<svidex.Provider {} audience={:?} ({state})>",
+            status.source, status.audience
+        ))
     }
 
     /// Tokens stay in the process that may use them.
@@ -226,21 +210,63 @@ impl Provider {
 }
 
 impl Provider {
-    fn blocking<'py>(
+    fn make(
+        py: Python<'_>,
+        options: Option<&Bound<'_, PyDict>>,
+        make: fn(svidex::Config) -> Result<svidex::Provider, svidex::Error>,
+    ) -> PyResult<Self> {
+        let config = config(options)?;
+        let core = guarded(|| make(config)).map_err(|failure| failure.into_py_err(py))?;
+        Ok(Self {
+            core,
+            subject: HostText::default(),
+            access: HostText::default(),
+        })
+    }
+
+    fn core_status(&self, py: Python<'_>) -> PyResult<svidex::Status> {
+        guarded(|| Ok(self.core.status())).map_err(|failure| failure.into_py_err(py))
+    }
+
+    #[inline]
+    fn warm<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
+        let token = guarded_look(|| self.core.cached(kind.into()))?;
+        Some(self.text(kind).of(py, &token))
+    }
+
+    #[inline]
+    fn token<'py>(
         &self,
         py: Python<'py>,
         kind: TokenKind,
         timeout: Value<'py>,
     ) -> PyResult<Bound<'py, PyString>> {
+        match (timeout, self.warm(py, kind)) {
+            (None, Some(text)) => Ok(text),
+            (timeout, text) => self.cold(py, kind, timeout, text),
+        }
+    }
+
+    #[cold]
+    fn cold<'py>(
+        &self,
+        py: Python<'py>,
+        kind: TokenKind,
+        timeout: Value<'py>,
+        warm: Option<Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyString>> {
+        // Looked at in any case: a wrong one is wrong also when it does not count.
         let timeout = self::timeout(timeout)?;
-        if let Some(text) = self._cached(py, kind)? {
+        if let Some(text) = warm {
             return Ok(text);
         }
+        self.text(kind).forget(py);
         let waiter = guarded(|| Ok(self.core.wait(kind.into(), timeout)));
         let token = wait(py, waiter.map_err(|failure| failure.into_py_err(py))?)?;
         Ok(self.text(kind).of(py, &token))
     }
 
+    #[inline]
     fn text(&self, kind: TokenKind) -> &HostText {
         match kind {
             TokenKind::Subject => &self.subject,

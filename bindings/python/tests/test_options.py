@@ -191,14 +191,3 @@ def test_a_provider_is_neither_pickled_nor_copied(provider: svidex.Provider) -> 
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="make one in each process"):
             attempt(provider)
-
-
-def test_a_provider_can_be_derived_from(emulator: OwnEmulator) -> None:
-    class Mine(svidex.Provider):
-        def __init__(self, **options: Any) -> None:
-            self.mine = True
-
-    provider = Mine(**emulator.options)
-    assert provider.mine
-    assert provider.get_token()
-    assert type(Mine.from_env(**emulator.options)) is Mine

@@ -12,6 +12,7 @@ the background. See `Provider`.
 
 from __future__ import annotations
 
+from . import _coroutines as _coroutines  # what it installs
 from ._errors import (
     CancelledError,
     ClosedError,
@@ -25,8 +26,7 @@ from ._errors import (
     SourceUnavailableError,
     TimeoutError,  # noqa: A004 (it is one: it derives from the built-in)
 )
-from ._provider import Provider
-from ._svidex import __version__
+from ._svidex import Provider, __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,20 +1,18 @@
-"""The native half: what `Provider` is made of. Use `svidex.Provider`."""
+"""The native half, with what `_coroutines` adds to it. Use `svidex.Provider`."""
 
-from typing import ClassVar, TypedDict, final
+from types import TracebackType
+from typing import ClassVar, final
 
-from typing_extensions import Never, Self, Unpack, disjoint_base
+from typing_extensions import Never, Self, Unpack
 
 from ._errors import Error
 from ._options import Options
+from ._status import Status
+from ._workload_identity import WorkloadIdentity
 
 __all__ = ["Mailbox", "Operation", "Provider", "TokenKind", "__version__", "_panic"]
 
 __version__: str
-
-class _WorkloadIdentitySettings(TypedDict):
-    identity_provider_id: str
-    service_account_id: str
-    refresh_buffer_seconds: float
 
 @final
 class TokenKind:
@@ -33,9 +31,31 @@ class Mailbox:
     def fileno(self) -> int: ...
     def collect(self) -> list[tuple[int, str | Error]]: ...
 
-@disjoint_base
+@final
 class Provider:
-    def __new__(cls, from_env: bool, /, **options: Unpack[Options]) -> Self: ...
+    """Holds a workload's JWT-SVID and its OpenAI access token.
+
+    Each token is fetched when it is first asked for and then refreshed in the
+    background, so that a call only waits when there is nothing usable yet. All
+    methods may be called from any thread and any event loop. A forked child
+    may go on using the provider. An idle provider keeps no process alive.
+
+    `Provider(...)` takes explicit values alone; `Provider.from_env(...)` fills
+    what is left out from the environment. For the keyword arguments see
+    `svidex.Options`. A wrong value raises `svidex.InvalidConfigError`.
+
+    Closing it (`close()`, `with`, `async with`) is optional.
+    """
+
+    def __new__(cls, **options: Unpack[Options]) -> Self: ...
+    @staticmethod
+    def from_env(**overrides: Unpack[Options]) -> Provider:
+        """Makes a provider from the environment, which is read once, now.
+
+        An explicit value beats the environment; an explicit source silences
+        both source variables.
+        """
+
     def get_token(self, *, timeout: float | None = None) -> str:
         """A JWT-SVID with life left: from memory, else after a fetch.
 
@@ -53,6 +73,29 @@ class Provider:
         Raises `svidex.Error`.
         """
 
+    async def get_token_async(self, *, timeout: float | None = None) -> str:
+        """Like `get_token`, for an event loop; returns at once if it can.
+
+        Cancelling the task gives up this call alone.
+        """
+
+    async def access_token_async(self, *, timeout: float | None = None) -> str:
+        """Like `access_token`, for an event loop; returns at once if it can.
+
+        Cancelling the task gives up this call alone.
+        """
+
+    def workload_identity(self) -> WorkloadIdentity:
+        """The dict for `OpenAI(workload_identity=...)`, sync or async.
+
+        The SDK then exchanges the JWT-SVID itself, with the provider and
+        service account of this one's settings, at its own fixed endpoint.
+        Raises `svidex.InvalidConfigError` if the two IDs are not set.
+        """
+
+    def status(self) -> Status:
+        """A snapshot for health checks and people. Never blocks."""
+
     def invalidate(self, token: str, /) -> None:
         """Drops whichever of the two tokens this is, so that the next call gets
         another; does nothing if it is neither. For a token that a server
@@ -64,12 +107,25 @@ class Provider:
         every later call fail. Never waits; may be called again.
         """
 
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
     def _cached(self, kind: TokenKind, /) -> str | None: ...
     def _start(
         self, kind: TokenKind, mailbox: Mailbox, timeout: float | None, /
     ) -> Operation: ...
-    def _status(self) -> str: ...
-    def _workload_identity(self) -> _WorkloadIdentitySettings: ...
     def __reduce__(self) -> Never: ...
 
 def _panic() -> None: ...

@@ -39,7 +39,12 @@ class WorkloadIdentity(_Required, total=False):
     refresh_buffer_seconds: float
 
 
-def workload_identity(provider: Provider) -> WorkloadIdentity:
+def workload_identity(
+    provider: Provider,
+    identity_provider_id: str,
+    service_account_id: str,
+    refresh_buffer_seconds: float,
+) -> WorkloadIdentity:
     """The SDK's dict for this provider."""
 
     def get_token() -> str:
@@ -48,12 +53,11 @@ def workload_identity(provider: Provider) -> WorkloadIdentity:
         except Error as error:
             raise _for_sdk(error) from None
 
-    settings = provider._workload_identity()
     return {
-        "identity_provider_id": settings["identity_provider_id"],
-        "service_account_id": settings["service_account_id"],
+        "identity_provider_id": identity_provider_id,
+        "service_account_id": service_account_id,
         "provider": {"token_type": "jwt", "get_token": get_token},
-        "refresh_buffer_seconds": settings["refresh_buffer_seconds"],
+        "refresh_buffer_seconds": refresh_buffer_seconds,
     }
 
 
