@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Now};
@@ -18,6 +19,8 @@ use crate::jwt::Jwt;
 use crate::secret::Secret;
 
 pub(crate) use checks::{Checks, Part, Problem};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use file::check_token_file;
 
 pub(crate) type Fetch<'a> = Pin<Box<dyn Future<Output = Result<SubjectToken, Error>> + Send + 'a>>;
 
@@ -101,9 +104,18 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
 
 /// The error of an attempt that ran into its deadline.
 pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
+    let class = match source {
+        // An agent of this host that is frozen answers the moment it goes on. Each
+        // attempt has lasted for as long as it may: backing off spares nobody.
+        SourceSettings::WorkloadApi {
+            endpoint: Endpoint::Unix(_),
+            ..
+        } => FailureClass::Local,
+        _ => FailureClass::Transient,
+    };
     Error::new(
         ErrorKind::SourceUnavailable,
-        FailureClass::Transient,
+        class,
         format!(
             "{} did not answer within {} s (request_timeout_seconds); is the agent hung?",
             describe(source),
@@ -117,5 +129,28 @@ pub(crate) fn describe(source: &SourceSettings) -> String {
     match source {
         SourceSettings::WorkloadApi { uri, .. } => format!("the Workload API at {uri}"),
         SourceSettings::File { path, .. } => format!("the token file {}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment};
+
+    #[test]
+    fn a_frozen_agent_of_this_host_is_asked_again_soon() {
+        for (uri, class) in [
+            ("unix:///run/agent.sock", FailureClass::Local),
+            ("tcp://127.0.0.1:8081", FailureClass::Transient),
+        ] {
+            let config = Config {
+                endpoint_socket: Some(uri.to_owned()),
+                ..Config::default()
+            };
+            let settings = config.validate(&Environment::of(&[])).unwrap();
+            let error = too_slow(&settings.source, Duration::from_secs(10));
+            assert_eq!(error.class(), class, "{uri}");
+            assert!(error.is_retryable());
+        }
     }
 }

@@ -305,7 +305,7 @@ pub(crate) fn workload_api() -> Vec<Row> {
         silence(
             "hang",
             fault(json!({"hang": true})),
-            error(AfterThree, SourceUnavailable, "is the agent hung?"),
+            error(AtDeadline, SourceUnavailable, "is the agent hung?"),
         ),
         row(
             "reset",
