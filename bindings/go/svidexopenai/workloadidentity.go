@@ -3,31 +3,18 @@ package svidexopenai
 import (
 	"context"
 	"errors"
-	"math"
 
 	"github.com/openai/openai-go/v3/auth"
 	"github.com/openai/openai-go/v3/shared"
 	svidex "github.com/svidex/svidex/bindings/go"
 )
 
-// maxRefreshBufferSeconds is how early the SDK may renew its access token.
-//
-// The SDK does not scale its buffer (20 minutes unless set) to the token's life,
-// and once inside the buffer it exchanges on every request until it holds a
-// token that ends later. An access token ends with its JWT-SVID, and an agent
-// gives a new SVID only after half the old one's life: so a buffer near half
-// the life of an SVID, let alone one beyond its whole life, buys exchanges that
-// gain nothing. SPIRE's SVIDs live 5 minutes by default. A quarter of a minute
-// is ample for the SDK's exchange, which runs in the background, and leaves
-// SVIDs down to a minute with one exchange each.
-const maxRefreshBufferSeconds = 15
-
 // WorkloadIdentity is for option.WithWorkloadIdentity: the SDK exchanges and
 // caches, the provider gives it a JWT-SVID with life left, from memory.
 //
-// RefreshBufferSeconds of the result is the provider's, but at most 15, for the
-// SDK would exchange on every request if it were longer than an SVID lives; set
-// it higher where yours live long. If the provider lacks one of the two IDs,
+// RefreshBufferSeconds of the result suits SVIDs from a minute up: the SDK's own
+// 20 minutes, which it does not scale to a token's life, would have it exchange
+// on every request. Set it higher where your SVIDs live long. If the provider lacks one of the two IDs,
 // the first request fails with the error that names it.
 func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
 	identity, err := provider.WorkloadIdentity()
@@ -50,9 +37,7 @@ func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
 }
 
 // refreshBufferSeconds is never 0, which the SDK takes for its default.
-func refreshBufferSeconds(wanted float64) int {
-	return int(math.Max(1, math.Min(wanted, maxRefreshBufferSeconds)))
-}
+func refreshBufferSeconds(seconds float64) int { return max(1, int(seconds)) }
 
 // subjectTokens is the SDK's view of a provider.
 type subjectTokens struct {
