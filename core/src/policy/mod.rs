@@ -155,7 +155,10 @@ impl Leg {
         if class != FailureClass::Permanent
             && let Some(held) = self.usable(now)
         {
-            delay = delay.min((held.left(now) / 2).max(1_000));
+            // Nearer to the last use the attempts come closer, so that a peer that
+            // is back a second before it is back in time.
+            let use_left = held.left(now) - margin(held.life_ms);
+            delay = delay.min((use_left / 2).max(500));
         }
         self.not_before_ms = now.boot + delay;
     }

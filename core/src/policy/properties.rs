@@ -475,6 +475,46 @@ fn ten_minutes_of_503_are_at_most_30_attempts() {
     );
 }
 
+/// Acceptance: a peer that is down until a second before a token can no longer be
+/// handed out is back in time, whichever of the two it is.
+#[test]
+fn an_outage_until_a_second_before_the_last_use_is_not_felt() {
+    for seed in 1..50 {
+        for (svid_life, access_life) in [
+            (300_000, 3_600_000),
+            (3_600_000, 300_000),
+            (3_600_000, 3_600_000),
+            (3_600_000, 60_000),
+            (20_000, 3_600_000),
+        ] {
+            let world = World {
+                svid_life,
+                access_life: Some(access_life),
+                repeats: false,
+                latency: 50,
+            };
+            let mut history = History::new(world, 1_200_000);
+            history.seed = seed;
+            history.run_until(60_000);
+            let first = history.state.access.held.expect("an access token");
+            let last_use = first.received.boot + first.life_ms - super::margin(first.life_ms);
+            history.source = Weather::Fails(FailureClass::Transient);
+            history.endpoint = Weather::Fails(FailureClass::Transient);
+            history.run_until(last_use - 1_000);
+            assert_eq!(history.state.access.held, Some(first), "it was not renewed");
+            history.source = Weather::Fine;
+            history.endpoint = Weather::Fine;
+            history.run_until(last_use);
+            let access = history.state.access.held;
+            assert!(
+                access.is_some_and(|held| held != first),
+                "SVIDs of {svid_life} ms, access tokens of {access_life} ms, seed {seed}: {:?}",
+                history.state
+            );
+        }
+    }
+}
+
 #[test]
 fn a_refusal_is_not_repeated_before_30_seconds() {
     let world = World {
