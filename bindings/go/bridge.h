@@ -17,4 +17,9 @@ svidex_result svidex_go_start(const svidex_provider *provider, int is_access,
                               int64_t timeout_ms, uintptr_t waiter,
                               svidex_operation **operation, svidex_error **error);
 
+/* Sends the provider's events to svidexGoEvent, with this log: a handle of Go.
+ * svidexGoRelease ends it. */
+svidex_result svidex_go_observe(const svidex_provider *provider, uintptr_t log,
+                                svidex_error **error);
+
 #endif

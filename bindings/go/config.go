@@ -1,5 +1,7 @@
 package svidex
 
+import "log/slog"
+
 // Config is what a provider is made from. Every field may be left out, and an
 // empty string or a zero counts as left out. The names are the same in every
 // language of svidex; defaults and checks are the native library's.
@@ -41,4 +43,12 @@ type Config struct {
 	// CallTimeoutSeconds is the deadline of one call that has to wait and whose
 	// context has no deadline of its own. Default: 30.
 	CallTimeoutSeconds float64
+	// Logger is told what happens in the background: renewals at level debug,
+	// recoveries at info, failures at warn while the token at hand has life left
+	// and at error once it has not. Attributes: kind and, of failures,
+	// error_kind, http_status and oauth_code. Default: nothing is logged.
+	//
+	// Its handler is called on one goroutine, which ends soon after Close. It
+	// may block: what it misses then is counted in the attribute dropped.
+	Logger *slog.Logger
 }

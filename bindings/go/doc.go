@@ -25,6 +25,13 @@
 //
 // Every error is an [*Error] of one of the kinds ErrInvalidConfig … ErrInternal.
 //
+// # Logging
+//
+// What happens in the background goes to [Config].Logger; [Provider.Status] has
+// counts and the last failure. A renewal that fails is logged at level warn, with
+// what is left of the token at hand: [Config].RefreshBufferSeconds before its end,
+// or half its life if that is less.
+//
 // # Secrets
 //
 // No error, log or printed value of this package holds token text. The strings

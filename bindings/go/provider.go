@@ -65,6 +65,12 @@ func create(
 	if result := construct(native, &handle, &failure); result != C.SVIDEX_RESULT_OK {
 		return nil, takeError(result, failure)
 	}
+	if config.Logger != nil {
+		if err := observe(handle, config.Logger); err != nil {
+			C.svidex_provider_free(handle)
+			return nil, err
+		}
+	}
 	p := &Provider{handle: handle}
 	runtime.AddCleanup(p, func(handle *C.svidex_provider) { C.svidex_provider_free(handle) }, handle)
 	return p, nil
@@ -110,6 +116,9 @@ func (p *Provider) Invalidate(token string) {
 // ones. It never waits, may be called more than once, and returns nil.
 func (p *Provider) Close() error {
 	C.svidex_provider_close(p.handle)
+	// Ends the log, if there is one. Only a NULL provider can fail.
+	C.svidex_provider_observe(p.handle, nil, nil, nil, nil)
+	runtime.KeepAlive(p)
 	p.subject.Store(nil)
 	p.access.Store(nil)
 	return nil
