@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -18,14 +19,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator import Leg, OwnEmulator
 
 HERE = Path(__file__).parent
 
-# A timed promise is tested with ten times its figure: a slow machine is no bug.
-GUARD = 10
+# `make test-long` does each thing more often, and holds the median to the figure
+# that was promised. `make test` allows ten times that: a slow machine is no bug.
+LONG = bool(os.environ.get("SVIDEX_LONG"))
+
+
+def check_times(seconds: list[float], promised: float) -> None:
+    assert max(seconds) < promised * 10
+    if LONG:
+        assert statistics.median(seconds) < promised
 
 
 def start(emulator: OwnEmulator, program: str, *arguments: str) -> subprocess.Popen[str]:
@@ -50,44 +56,40 @@ def finish(process: subprocess.Popen[str], seconds: float = 60) -> str:
     return out
 
 
-def test_ctrl_c_ends_a_blocking_call_within_200_ms(
-    emulator: OwnEmulator, record_property: Callable[[str, object], None]
-) -> None:
-    emulator.hold("workload_api")
-    program = start(emulator, "interrupted")
-    emulator.wait_until_held("workload_api")
-    sent = time.monotonic()
-    program.send_signal(signal.SIGINT)
-    took = float(finish(program)) - sent
-    record_property("milliseconds", round(took * 1000))
-    assert took < 0.2 * GUARD
+def test_ctrl_c_ends_a_blocking_call_within_200_ms(emulator: OwnEmulator) -> None:
+    took = []
+    for _ in range(20 if LONG else 2):
+        emulator.hold("workload_api")
+        program = start(emulator, "interrupted")
+        emulator.wait_until_held("workload_api")
+        sent = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        took.append(float(finish(program)) - sent)
+        emulator.release("workload_api")
+    check_times(took, 0.2)
 
 
-@pytest.mark.parametrize(
-    ("how", "times"),
-    [("idle", 2), ("fetch", 5), ("exchange", 5), ("daemon threads", 5), ("event loop", 5)],
-)
+@pytest.mark.parametrize("how", ["fetch", "exchange", "daemon threads", "event loop", "idle"])
 def test_an_exit_in_the_middle_of_a_refresh_is_clean_and_quick(
-    emulator: OwnEmulator, how: str, times: int, record_property: Callable[[str, object], None]
+    emulator: OwnEmulator, how: str
 ) -> None:
     held: Leg = "workload_api" if how in ("fetch", "daemon threads") else "token_endpoint"
-    longest = 0.0
-    for _ in range(times):
+    took = []
+    for _ in range(25 if LONG else 5):
         if how != "idle":
             emulator.hold(held)
         program = start(emulator, "exits", how)
         about_to_end = float(finish(program))
-        longest = max(longest, time.monotonic() - about_to_end)
+        took.append(time.monotonic() - about_to_end)
         emulator.release(held)
-    record_property("milliseconds", round(longest * 1000))
-    assert longest < (0.2 if how == "idle" else 1.0) * GUARD
+    check_times(took, 0.2 if how == "idle" else 1.0)
 
 
 @pytest.mark.parametrize(
     "state", ["warm", "first fetch", "under load", "event loop", "multiprocessing"]
 )
 def test_a_forked_child_works(emulator: OwnEmulator, state: str) -> None:
-    finish(start(emulator, "forks", state), seconds=300)
+    finish(start(emulator, "forks", state), seconds=600)
 
 
 def test_gunicorn_with_preload_and_four_workers(emulator: OwnEmulator, tmp_path: Path) -> None:
