@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, FailureClass};
 use crate::http::{self, BodyError, read_bounded};
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line, printable};
+use crate::skew::{self, Finding};
 use crate::snapshot::Token;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -227,7 +228,7 @@ fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) 
         (None, Some(description)) => description.clone(),
         (None, None) => "no reason given".to_owned(),
     };
-    let advice = advice(code.as_deref(), status, subject_token.jwt.as_ref());
+    let advice = advice(code.as_deref(), head, subject_token.jwt.as_ref(), now);
     Error::new(
         kind,
         class,
@@ -285,9 +286,10 @@ fn classify(code: Option<&str>, status: StatusCode) -> FailureClass {
     }
 }
 
-/// What to compare, from the token itself: OpenAI answers most configuration
-/// mistakes with a 500 that names no cause.
-fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
+/// What to look at: whose clock is off, or else what to compare, from the token
+/// itself. OpenAI answers most configuration mistakes with a 500 that names no cause.
+fn advice(code: Option<&str>, head: Head<'_>, jwt: Option<&Jwt>, now: SystemTime) -> String {
+    let status = head.status;
     if status.is_redirection() {
         return "; redirects are not followed, since they would carry the SVID to another server: \
                 set token_endpoint to the final address"
@@ -303,6 +305,12 @@ fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
     let Some(jwt) = jwt.filter(|_| worth_comparing) else {
         return String::new();
     };
+    // A missing mapping is no matter of time.
+    let times_count = !matches!(code, Some("access_denied" | "unauthorized_client"));
+    if let Some(finding) = clocks(head.headers, jwt, now).filter(|_| times_count) {
+        let advice = finding.advice().unwrap_or_default();
+        return format!("; {finding}: {advice}");
+    }
     let shown = |value: &Option<String>| one_line(value.as_deref().unwrap_or("absent"));
     format!(
         "; if it persists, compare the SVID with the Workload Identity Provider: iss {}, aud {}, \
@@ -313,6 +321,15 @@ fn advice(code: Option<&str>, status: StatusCode, jwt: Option<&Jwt>) -> String {
         shown(&jwt.sub),
         shown(&jwt.kid),
     )
+}
+
+/// The answer's `Date` against this host's clock and the SVID's: what is found
+/// if it is reason enough for a refusal.
+fn clocks(headers: &HeaderMap, jwt: &Jwt, now: SystemTime) -> Option<Finding> {
+    let wall = now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis();
+    let wall = i64::try_from(wall).ok()?;
+    let finding = Finding::of(skew::host_ahead(headers, wall)?, Some(jwt), wall);
+    finding.spoils_svids().then_some(finding)
 }
 
 /// RFC 9110 §10.2.3: seconds, or a date.

@@ -28,6 +28,7 @@ mod policy;
 mod provider;
 mod runtime;
 mod secret;
+mod skew;
 mod snapshot;
 mod source;
 mod status;

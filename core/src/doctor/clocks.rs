@@ -1,17 +1,10 @@
-//! Three clocks: this host's, the token endpoint's (its `Date` header) and the
-//! issuer's (`iat`). An SVID that looks expired or not yet valid does not say
-//! which of them is off; the three together do.
+//! The clocks of this host, of the token endpoint and of the issuer.
 
 use super::report::{Check, CheckId};
 use super::{seconds, until};
-use crate::clock::{Now, rfc3339};
+use crate::clock::Now;
 use crate::jwt::Jwt;
-
-/// Two clocks this close are in step: a `Date` header counts whole seconds and
-/// its answer was under way for a while.
-const IN_STEP_MS: i64 = 10_000;
-/// Two clocks this far apart make tokens invalid.
-const APART_MS: i64 = 60_000;
+use crate::skew::Finding;
 
 pub(super) struct Known<'a> {
     /// How far this host's clock is ahead of the token endpoint's, in milliseconds.
@@ -25,56 +18,23 @@ pub(super) fn examine(known: &Known<'_>) -> Check {
     let Some(ahead) = known.ahead else {
         return Check::skipped(CheckId::Clock, "the token endpoint told no time");
     };
-    if ahead.abs() <= IN_STEP_MS {
-        return in_step(known, ahead);
-    }
-    let mut seen = format!(
-        "this host's clock is {} s {} (it says {}, the token endpoint {})",
-        seconds(ahead.abs()),
-        if ahead > 0 { "fast" } else { "slow" },
-        rfc3339(known.received.wall),
-        rfc3339(known.received.wall - ahead),
-    );
-    if let Some(exp) = known.jwt.and_then(|jwt| jwt.exp) {
+    let finding = Finding::of(ahead, known.jwt, known.received.wall);
+    let mut seen = finding.to_string();
+    let exp = known.jwt.and_then(|jwt| jwt.exp);
+    if let (Finding::HostOff { .. }, Some(exp)) = (finding, exp) {
         let left = until(exp, known.received) + seconds(ahead);
         seen.push_str(&format!(
             "; by the token endpoint's clock the SVID has {left} s left"
         ));
     }
-    let check = match ahead.abs() > APART_MS {
+    let Some(advice) = finding.advice() else {
+        return Check::ok(CheckId::Clock, seen);
+    };
+    let check = match finding.spoils_svids() {
         true => Check::failed(CheckId::Clock, seen),
         false => Check::warning(CheckId::Clock, seen),
     };
-    check.advise("set this host's clock by a time server (NTP, chrony); in a VM, look at the host")
-}
-
-/// This host's clock is right, so what is odd about the SVID's times is the issuer's.
-fn in_step(known: &Known<'_>, ahead: i64) -> Check {
-    let agree = format!(
-        "this host's clock and the token endpoint's agree within {} s",
-        seconds(ahead.abs()) + 1
-    );
-    let now = known.received;
-    let iat = known.jwt.and_then(|jwt| jwt.iat);
-    let exp = known.jwt.and_then(|jwt| jwt.exp);
-    if let Some(iat) = iat.filter(|iat| iat - now.wall > APART_MS) {
-        let seen = format!(
-            "{agree}; the SVID is dated {} s in the future: its issuer's clock is fast",
-            until(iat, now)
-        );
-        return Check::failed(CheckId::Clock, seen)
-            .advise("set the clock of the host that issues SVIDs (the SPIRE server)");
-    }
-    if let Some(exp) = exp.filter(|exp| *exp <= now.wall) {
-        let seen = format!(
-            "{agree}; so the SVID did end {} s ago: it was not renewed, or its issuer's clock is \
-             slow",
-            -until(exp, now)
-        );
-        return Check::warning(CheckId::Clock, seen)
-            .advise("renew the SVID; if a new one has ended too, set its issuer's clock");
-    }
-    Check::ok(CheckId::Clock, agree)
+    check.advise(advice)
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! The token endpoint: whether it answers at all, and what it says to the SVID.
 
-use reqwest::header::DATE;
-
 use super::report::{Check, CheckId, Outcome};
 use crate::clock::Clock;
 use crate::config::{DEFAULT_AUDIENCE, ExchangeSettings, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{HttpTokenEndpoint, TokenEndpoint as _};
 use crate::http;
+use crate::skew;
 use crate::snapshot::Token;
 
 pub(super) struct Reached {
@@ -52,15 +51,8 @@ pub(super) async fn reach(
             ),
         ),
         ok: true,
-        ahead: response
-            .headers()
-            .get(DATE)
-            .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
-            .and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
-            .and_then(|date| i64::try_from(date.as_millis()).ok())
-            // A date is cut to whole seconds: the middle of its second, held
-            // against the middle of the request.
-            .map(|date| i64::midpoint(before, after) - (date + 500)),
+        // It was dated about half-way.
+        ahead: skew::host_ahead(response.headers(), i64::midpoint(before, after)),
     }
 }
 
