@@ -1,0 +1,104 @@
+/* The warm read of the C library, beside calls that do nothing and beside a look
+ * at the clock. Every round measures each once; prints one JSON line for each.
+ *
+ * usage: bench ROUNDS       (the environment names the Workload API) */
+#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <svidex.h>
+#include <time.h>
+
+enum { CALLS = 50000, MAX_ROUNDS = 1000 };
+
+static svidex_provider *provider;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "bench.c: %s failed\n", what);
+    exit(1);
+}
+
+/* As a program reads: take a token, look at its text, let go. */
+static void read_token(void)
+{
+    svidex_token *token = NULL;
+    if (svidex_provider_get_token(provider, -1, &token, NULL) != SVIDEX_RESULT_OK) {
+        fail("svidex_provider_get_token");
+    }
+    if (svidex_token_value(token)[0] == '\0') {
+        fail("svidex_token_value");
+    }
+    svidex_token_free(token);
+}
+
+/* The cheaper form, for who keeps the text of the token (the Go binding does). */
+static void read_generation(void)
+{
+    if (svidex_provider_token_generation(provider) == 0) {
+        fail("svidex_provider_token_generation");
+    }
+}
+
+static void call_nothing(void) { svidex_token_free(NULL); }
+
+static void look_at_clock(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_BOOTTIME, &now) != 0) {
+        fail("clock_gettime");
+    }
+}
+
+static const struct {
+    const char *id;
+    void (*call)(void);
+} measures[] = {
+    {"c.read", read_token},
+    {"c.generation", read_generation},
+    {"c.nothing", call_nothing},
+    {"c.clock", look_at_clock},
+};
+
+enum { MEASURES = sizeof measures / sizeof measures[0] };
+
+static double nanoseconds_per_call(void (*call)(void))
+{
+    struct timespec began, ended;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < CALLS; i++) {
+        call();
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    double seconds = (double)(ended.tv_sec - began.tv_sec);
+    return (seconds * 1e9 + (double)(ended.tv_nsec - began.tv_nsec)) / CALLS;
+}
+
+int main(int argc, char **argv)
+{
+    static double samples[MEASURES][MAX_ROUNDS];
+    int rounds = argc > 1 ? atoi(argv[1]) : 0;
+    if (rounds < 1 || rounds > MAX_ROUNDS) {
+        fprintf(stderr, "usage: bench ROUNDS (1 to %d)\n", (int)MAX_ROUNDS);
+        return 2;
+    }
+    if (svidex_provider_new_from_env(NULL, &provider, NULL) != SVIDEX_RESULT_OK) {
+        fail("svidex_provider_new_from_env");
+    }
+    read_token();
+    for (int round = 0; round < rounds; round++) {
+        for (int m = 0; m < MEASURES; m++) {
+            samples[m][round] = nanoseconds_per_call(measures[m].call);
+        }
+    }
+    for (int m = 0; m < MEASURES; m++) {
+        printf("{\"id\":\"%s\",\"unit\":\"ns\",\"samples\":[", measures[m].id);
+        for (int round = 0; round < rounds; round++) {
+            printf("%s%.3f", round > 0 ? "," : "", samples[m][round]);
+        }
+        printf("]}\n");
+    }
+    svidex_provider_free(provider);
+    return 0;
+}

@@ -1,0 +1,80 @@
+"""Warm reads in Python, beside what else can give a token and beside a call of nothing.
+
+Every round measures each once, in turn; prints one JSON line for each. The environment
+is the one that `svidex-emulator run` sets.
+
+usage: bench.py ROUNDS
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import timeit
+
+import openai
+
+# Not exported by the SDK: the object that an `OpenAI(workload_identity=...)` asks for
+# its access token before each request. Warm, that is its cache and nothing else.
+from openai.auth._workload import WorkloadIdentityAuth
+from spiffe import WorkloadApiClient
+from svidex import Provider
+from svidex._svidex import Mailbox
+
+WARM_CALLS = 20_000
+GRPC_CALLS = 20
+
+
+def main() -> None:
+    rounds = int(sys.argv[1])
+    info = json.loads(os.environ["SVIDEX_EMULATOR_INFO"])
+    provider = Provider.from_env()
+    sdk = WorkloadIdentityAuth(
+        workload_identity=provider.workload_identity(),
+        token_exchange_url=info["token_endpoint_http"],
+    )
+    agent = WorkloadApiClient()
+    # The cheapest method that the native module has: it returns a number it holds, so it
+    # costs what the way into Rust and back costs.
+    mailbox = Mailbox()
+    scope = {
+        "provider": provider,
+        "sdk": sdk,
+        "agent": agent,
+        "audience": {info["audience"]},
+        "mailbox": mailbox,
+    }
+    measures = [
+        ("read", "provider.get_token()", WARM_CALLS),
+        ("read_access", "provider.access_token()", WARM_CALLS),
+        ("noop", "mailbox.fileno()", WARM_CALLS),
+        # What the loop itself costs: taken off all of the above.
+        ("loop", "pass", WARM_CALLS),
+        ("sdk", "sdk.get_token()", WARM_CALLS),
+        ("py_spiffe", "agent.fetch_jwt_svid(audience).token", GRPC_CALLS),
+    ]
+    timers = [
+        (name, timeit.Timer(code, globals=scope), calls) for name, code, calls in measures
+    ]
+    samples: dict[str, list[float]] = {name: [] for name, _, _ in measures}
+    for _, timer, _ in timers:
+        timer.timeit(1)  # each now has its token
+    for _ in range(rounds):
+        for name, timer, calls in timers:
+            samples[name].append(timer.timeit(calls) / calls * 1e9)
+    loop = samples.pop("loop")
+    for name, values in samples.items():
+        net = [value - empty for value, empty in zip(values, loop, strict=True)]
+        print(json.dumps({"id": f"python.{name}", "unit": "ns", "samples": net}))
+    print(
+        json.dumps(
+            {
+                "id": "python.about",
+                "text": f"{sys.version.split()[0]}, openai {openai.__version__}",
+            }
+        )
+    )
+
+
+main()

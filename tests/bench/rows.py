@@ -1,0 +1,147 @@
+"""What is compared with what, and which bars there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. IDs name measures; a row whose measures were not made is left out."""
+
+    what: str
+    ours: str
+    beside: str = ""
+    peer: str = ""
+    # "faster": the peer's figure over ours; "share": ours over the peer's;
+    # "figure": ours alone.
+    show: Literal["faster", "share", "figure"] = "share"
+    # At least this where it says how much faster, else at most.
+    bar: float | None = None
+
+
+def node(runtime: str) -> list[Row]:
+    """`runtime` is `node` and a major version: more than one may be measured."""
+    return [
+        Row(
+            "warm await getToken()",
+            f"{runtime}.read",
+            "the SDK's cached token",
+            f"{runtime}.sdk",
+            bar=1,
+        ),
+        Row(
+            "warm await getToken()",
+            f"{runtime}.read",
+            "a no-op Node-API call, no await",
+            f"{runtime}.noop",
+        ),
+    ]
+
+
+# By the part of an ID before its first dot.
+SECTIONS: dict[str, list[Row]] = {
+    "python": [
+        Row(
+            "new process: import + first SVID",
+            "python.first.inside",
+            "py-spiffe",
+            "python.first_py_spiffe.inside",
+            "faster",
+            bar=40,
+        ),
+        Row(
+            "memory that this takes",
+            "python.first.grown",
+            "py-spiffe",
+            "python.first_py_spiffe.grown",
+            bar=0.1,
+        ),
+        Row(
+            "the whole process, interpreter too",
+            "python.first.wall",
+            "py-spiffe",
+            "python.first_py_spiffe.wall",
+            "faster",
+        ),
+        Row(
+            "warm get_token()",
+            "python.read",
+            "a no-op native call",
+            "python.noop",
+            bar=3,
+        ),
+        Row(
+            "warm get_token()",
+            "python.read",
+            "py-spiffe: gRPC each time",
+            "python.py_spiffe",
+            "faster",
+        ),
+        Row(
+            "warm access_token()",
+            "python.read_access",
+            "the SDK's cached token",
+            "python.sdk",
+        ),
+    ],
+    "go": [
+        Row("warm GetToken()", "go.read", "the SDK's cached token", "go.sdk", bar=2),
+        Row("allocations of that", "go.read.allocations", show="figure", bar=0),
+        Row("warm GetToken()", "go.read", "a no-op cgo call", "go.noop"),
+        Row(
+            "warm GetToken()",
+            "go.read",
+            "go-spiffe: gRPC each time",
+            "go.go_spiffe",
+            "faster",
+        ),
+        Row(
+            "new process until its end: first SVID",
+            "go.first.wall",
+            "go-spiffe",
+            "go.first_gospiffe.wall",
+            "faster",
+        ),
+        Row(
+            "peak memory of that process",
+            "go.first.peak",
+            "go-spiffe",
+            "go.first_gospiffe.peak",
+        ),
+    ],
+    "c": [
+        Row("warm get_token, value, free", "c.read", show="figure", bar=100),
+        Row(
+            "warm get_token, value, free",
+            "c.read",
+            "clock_gettime(CLOCK_BOOTTIME)",
+            "c.clock",
+        ),
+        Row("warm get_token, value, free", "c.read", "a no-op call", "c.nothing"),
+        Row("warm token_generation", "c.generation", "a no-op call", "c.nothing"),
+    ],
+    "size": [
+        Row("wheel", "size.wheel", show="figure", bar=4e6),
+        Row(".node", "size.node", "stripped", "size.node.stripped"),
+        Row(".so", "size.so", "stripped", "size.so.stripped"),
+        Row(".a, a whole program's worth", "size.a", "stripped", "size.a.stripped"),
+    ],
+}
+
+
+def sections(ids: Iterable[str]) -> dict[str, list[Row]]:
+    """What these measures allow to compare."""
+    measured = set(ids)
+    found = {}
+    for section in sorted({name.split(".")[0] for name in measured}, key=_order):
+        rows = node(section) if section.startswith("node") else SECTIONS[section]
+        found[section] = [row for row in rows if row.ours in measured]
+    return found
+
+
+def _order(section: str) -> tuple[int, str]:
+    languages = ["python", "node", "go", "c", "size"]
+    return languages.index(section.rstrip("0123456789")), section
