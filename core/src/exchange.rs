@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
@@ -11,12 +12,13 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::config::{ExchangeSettings, HttpSettings, Settings};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::http::{self, BodyError, read_bounded};
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line, printable};
-use crate::skew::{self, Finding};
+use crate::skew::{self, EndpointTime, Finding};
 use crate::snapshot::Token;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -58,6 +60,8 @@ pub(crate) struct HttpTokenEndpoint {
     settings: Result<ExchangeSettings, Error>,
     http: HttpSettings,
     timeout: Duration,
+    /// Who wants to know what time it is there.
+    told: Option<(Arc<EndpointTime>, Arc<dyn Clock>)>,
     /// Made on first need: reading the CA store is work that a program which
     /// only uses SVIDs never has to do.
     client: OnceCell<Client>,
@@ -69,8 +73,15 @@ impl HttpTokenEndpoint {
             settings: settings.exchange.clone(),
             http: settings.http.clone(),
             timeout: settings.request_timeout,
+            told: None,
             client: OnceCell::new(),
         }
+    }
+
+    /// Notes in `time` what time it is there, whenever an answer comes.
+    pub(crate) fn telling(mut self, time: Arc<EndpointTime>, clock: Arc<dyn Clock>) -> Self {
+        self.told = Some((time, clock));
+        self
     }
 
     pub(crate) async fn client(&self) -> Result<&Client, Error> {
@@ -108,6 +119,9 @@ impl HttpTokenEndpoint {
             .map_err(|error| unavailable(place, &error))?;
         let status = response.status();
         let headers = response.headers().clone();
+        if let Some((time, clock)) = &self.told {
+            time.hear(&headers, clock.now());
+        }
         let body = match read_bounded(response).await {
             Ok(body) => body,
             Err(BodyError::Broken(error)) => return Err(unavailable(place, &error)),

@@ -69,7 +69,10 @@ impl Provider {
         let settings = config.validate(environment)?;
         Self::with_peers(settings, Arc::new(SystemClock), random, |shared| Peers {
             source: source::open(&shared.settings, Arc::clone(&shared.clock)),
-            token_endpoint: Arc::new(HttpTokenEndpoint::new(&shared.settings)),
+            token_endpoint: Arc::new(
+                HttpTokenEndpoint::new(&shared.settings)
+                    .telling(Arc::clone(&shared.record.time), Arc::clone(&shared.clock)),
+            ),
         })
     }
 
@@ -261,7 +264,7 @@ impl Provider {
             token.as_ref().and_then(|token| TokenStatus::of(token, now))
         };
         let mut warnings = settings.warnings.clone();
-        warnings.extend(record.warnings());
+        warnings.extend(record.warnings(now));
         Status {
             source: match &settings.source {
                 SourceSettings::WorkloadApi { uri, .. } => format!("workload_api {uri}"),

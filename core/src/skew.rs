@@ -2,9 +2,11 @@
 //! the issuer's (`iat` and `exp`). An SVID that looks expired or not yet valid
 //! does not say which; the three together do.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use reqwest::header::{DATE, HeaderMap};
 
-use crate::clock::rfc3339;
+use crate::clock::{Now, rfc3339};
 use crate::jwt::Jwt;
 
 /// Two clocks this close are in step: a `Date` header counts whole seconds and
@@ -20,6 +22,39 @@ pub(crate) fn host_ahead(headers: &HeaderMap, wall: i64) -> Option<i64> {
     let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
     // A date is cut to whole seconds: take the middle of its second.
     Some(wall - (i64::try_from(date.as_millis()).ok()? + 500))
+}
+
+/// The token endpoint's time, as its last answer told it. Kept against the
+/// boot-time clock, so that it is still true after somebody has set the wall clock.
+pub(crate) struct EndpointTime(AtomicI64);
+
+/// Before the first answer: no time is as early.
+const UNTOLD: i64 = i64::MIN;
+
+impl Default for EndpointTime {
+    fn default() -> Self {
+        Self(AtomicI64::new(UNTOLD))
+    }
+}
+
+impl EndpointTime {
+    /// Takes note of an answer that has just come.
+    pub(crate) fn hear(&self, headers: &HeaderMap, now: Now) {
+        if let Some(ahead) = host_ahead(headers, now.wall) {
+            self.0.store(now.wall - ahead - now.boot, Ordering::Relaxed);
+        }
+    }
+
+    /// What to tell an operator if this host's clock is so far off that it matters.
+    pub(crate) fn warning(&self, now: Now) -> Option<String> {
+        let told = self.0.load(Ordering::Relaxed);
+        if told == UNTOLD {
+            return None;
+        }
+        let finding = Finding::of(now.wall - (told + now.boot), None, now.wall);
+        let advice = finding.advice().filter(|_| finding.spoils_svids())?;
+        Some(format!("{finding}: {advice}"))
+    }
 }
 
 /// What the clocks say together. Times are milliseconds.
@@ -148,5 +183,32 @@ mod tests {
             headers.insert(DATE, HeaderValue::from_static(date));
             assert_eq!(host_ahead(&headers, wall), ahead, "{date}");
         }
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_is_noticed_without_another_answer() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            DATE,
+            HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"),
+        );
+        let time = EndpointTime::default();
+        let now = |wall: i64, boot| Now {
+            wall: 1_767_225_600_000 + wall,
+            boot,
+        };
+        assert_eq!(time.warning(now(3_600_000, 5)), None, "nothing is known");
+        time.hear(&headers, now(700, 5_000));
+        assert_eq!(time.warning(now(30_700, 35_000)), None);
+        let warning = time.warning(now(3_630_700, 35_000)).unwrap();
+        assert!(
+            warning.contains("this host's clock is 3600 s fast"),
+            "{warning}"
+        );
+        assert!(warning.contains("NTP"), "{warning}");
+        // It tells no time: what was known stays.
+        time.hear(&HeaderMap::new(), now(0, 35_000));
+        let warning = time.warning(now(-3_570_000, 35_000)).unwrap();
+        assert!(warning.contains("3600 s slow"), "{warning}");
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind};
+use crate::skew::EndpointTime;
 use crate::snapshot::Token;
 
 /// A provider at one moment. Plain data, taken without waiting for anything.
@@ -83,6 +84,8 @@ pub struct LastError {
 pub(crate) struct Record {
     pub(crate) fetches: Attempts,
     pub(crate) exchanges: Attempts,
+    /// The token endpoint's.
+    pub(crate) time: Arc<EndpointTime>,
     last_error: ArcSwapOption<LastError>,
     warnings: ArcSwapOption<Vec<String>>,
 }
@@ -128,8 +131,10 @@ impl Record {
         self.last_error.load().as_deref().cloned()
     }
 
-    /// Of the last fetch.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        self.warnings.load().as_deref().cloned().unwrap_or_default()
+    /// Of the last fetch, and of the clocks.
+    pub(crate) fn warnings(&self, now: Now) -> Vec<String> {
+        let mut warnings = self.warnings.load().as_deref().cloned().unwrap_or_default();
+        warnings.extend(self.time.warning(now));
+        warnings
     }
 }
