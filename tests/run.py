@@ -49,7 +49,9 @@ CLOSING_LINES = [
         r"(?P<skipped>\d+) ignored"
     ),
     # pytest
-    re.compile(r"^=* ?(?=.*\b(passed|failed|error|skipped))(?P<pytest>\d+ .*) in [\d.]+s"),
+    re.compile(
+        r"^=* ?(?=.*\b(passed|failed|error|skipped))(?P<pytest>\d+ .*) in [\d.]+s"
+    ),
     # node --test, once per run
     re.compile(r"^[ℹ#] (?P<node>pass|fail|skipped|cancelled|todo) (?P<number>\d+)$"),
     # go test -v, top-level tests only
@@ -76,8 +78,14 @@ def count(output: str) -> Count:
 def read(match: re.Match[str]) -> Count:
     found = match.groupdict()
     if "pytest" in found:
-        numbers = {word: int(n) for n, word in re.findall(r"(\d+) (\w+)", found["pytest"])}
-        failed = numbers.get("failed", 0) + numbers.get("error", 0) + numbers.get("errors", 0)
+        numbers = {
+            word: int(n) for n, word in re.findall(r"(\d+) (\w+)", found["pytest"])
+        }
+        failed = (
+            numbers.get("failed", 0)
+            + numbers.get("error", 0)
+            + numbers.get("errors", 0)
+        )
         return Count(numbers.get("passed", 0), failed, numbers.get("skipped", 0))
     if "node" in found:
         number = int(found["number"])
@@ -87,8 +95,12 @@ def read(match: re.Match[str]) -> Count:
             "cancelled": Count(failed=number),
         }.get(found["node"], Count(skipped=number))
     if "go" in found:
-        return {"PASS": Count(1), "FAIL": Count(0, 1), "SKIP": Count(0, 0, 1)}[found["go"]]
-    return Count(int(found["passed"]), int(found["failed"]), int(found.get("skipped") or 0))
+        return {"PASS": Count(1), "FAIL": Count(0, 1), "SKIP": Count(0, 0, 1)}[
+            found["go"]
+        ]
+    return Count(
+        int(found["passed"]), int(found["failed"]), int(found.get("skipped") or 0)
+    )
 
 
 def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
@@ -144,13 +156,22 @@ def main() -> int:
         print(f"{suite.name}: {counted} ({seconds:.0f} s)", flush=True)
         if not good:
             tail = "\n".join(output.splitlines()[-80:])
-            print(f"---- {suite.name} failed; the end of its log:\n{tail}\n----", flush=True)
+            print(
+                f"---- {suite.name} failed; the end of its log:\n{tail}\n----",
+                flush=True,
+            )
     total = Count()
     width = max(len(name) for name, *_ in rows)
     print("\nsummary")
     for name, counted, good, seconds in rows:
         total.add(counted)
-        verdict = "ok" if good and not counted.skipped else "ok, in part" if good else "FAILED"
+        verdict = (
+            "ok"
+            if good and not counted.skipped
+            else "ok, in part"
+            if good
+            else "FAILED"
+        )
         if good and counted.passed == 0:
             verdict = "skipped"
         print(f"  {name:<{width}}  {verdict:<11} {counted!s:<40} {seconds:5.0f} s")

@@ -27,12 +27,13 @@ def lint(name: str, command: str, directory: str = ".") -> Suite:
 PYTHON = "$VENV/bin/python"
 SPIRE = "tests/spire/spire.py run -- "
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
-GO_MODULES = (
-    "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
-)
+GO_MODULES = "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
 
 SUITES = [
-    lint("rust", "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings"),
+    lint(
+        "rust",
+        "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings",
+    ),
     lint("rustdoc", 'RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps'),
     lint(
         "python",
@@ -49,8 +50,12 @@ SUITES = [
     Suite("core", "cargo test -p svidex"),
     Suite("cli", "cargo test -p svidex-cli"),
     Suite("emulator", "cargo test -p svidex-emulator"),
-    Suite("emulator-go-spiffe", "go test -v -count=1 ./...", "tests/emulator/clients/go"),
-    Suite("emulator-py-spiffe", f"{PYTHON} -m pytest -q", "tests/emulator/clients/python"),
+    Suite(
+        "emulator-go-spiffe", "go test -v -count=1 ./...", "tests/emulator/clients/go"
+    ),
+    Suite(
+        "emulator-py-spiffe", f"{PYTHON} -m pytest -q", "tests/emulator/clients/python"
+    ),
     Suite("header", "cargo test -p svidex-ffi"),
     Suite("c", "tests/c/run.sh"),
     Suite("python", f"{PYTHON} -m pytest -q", "bindings/python"),
@@ -61,7 +66,9 @@ SUITES = [
     Suite("e2e-python", f"{PYTHON} -m pytest -q", "tests/e2e/python"),
     Suite("e2e-node", "npm test", "tests/e2e/node"),
     Suite("e2e-go", "go test -v -count=1 ./...", "tests/e2e/go"),
-    Suite("spire-python", f"{SPIRE}bash -c 'cd tests/e2e/python && {PYTHON} -m pytest -q'"),
+    Suite(
+        "spire-python", f"{SPIRE}bash -c 'cd tests/e2e/python && {PYTHON} -m pytest -q'"
+    ),
     Suite("spire-node", f"{SPIRE}bash -c 'cd tests/e2e/node && npm test'"),
     Suite("spire-go", f"{SPIRE}bash -c 'cd tests/e2e/go && go test -v -count=1 ./...'"),
 ]
