@@ -42,9 +42,16 @@ pub struct WorkloadIdentity {
     pub service_account_id: String,
     /// The OAuth client ID, if one was configured.
     pub client_id: Option<String>,
-    /// How long before an access token's end the SDK should renew it, in seconds.
+    /// How long before an access token's end the SDK should renew it, in
+    /// seconds: the provider's own buffer, but at most 15.
     pub refresh_buffer_seconds: f64,
 }
+
+/// An SDK that exchanges by itself gets tokens that end with the SVID at hand,
+/// after minutes. One with a fixed buffer would find each of them due at once
+/// (openai 6 for Node and openai-go v3 do, at 20 minutes) and exchange on every
+/// request. The SVIDs that `get_token` gives have more than this left.
+const SDK_REFRESH_BUFFER: Duration = Duration::from_secs(15);
 
 impl Provider {
     /// Makes a provider from explicit values; of the environment only the
@@ -294,7 +301,9 @@ impl Provider {
             identity_provider_id: exchange.identity_provider_id,
             service_account_id: exchange.service_account_id,
             client_id: exchange.client_id,
-            refresh_buffer_seconds: self.shared.settings.refresh_buffer.as_secs_f64(),
+            refresh_buffer_seconds: (self.shared.settings.refresh_buffer)
+                .min(SDK_REFRESH_BUFFER)
+                .as_secs_f64(),
         })
     }
 
