@@ -38,7 +38,7 @@ func TestEnvironmentFillsWhatIsLeftOut(t *testing.T) {
 	want := svidex.WorkloadIdentity{
 		IdentityProviderID:   e.Info.IdentityProviderID,
 		ServiceAccountID:     e.Info.ServiceAccountID,
-		RefreshBufferSeconds: 1200,
+		RefreshBufferSeconds: 15,
 	}
 	if identity != want {
 		t.Errorf("workload identity %+v; want %+v", identity, want)
