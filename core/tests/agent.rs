@@ -13,7 +13,7 @@ use svidex::{Config, EventKind, Provider, TokenKind};
 use support::log::Log;
 use support::process::Process;
 use support::readers::Readers;
-use support::{config, get, is_long, short_or_long};
+use support::{config, get, is_long, report, short_or_long};
 
 const READERS: usize = 8;
 const FETCH: [EventKind; 2] = [EventKind::SubjectTokenFetched, EventKind::FetchFailed];
@@ -37,10 +37,10 @@ fn nobody_notices_and_recovery_is_near() {
                 let reads = readers.finish(name);
                 recoveries.sort();
                 let (median, longest) = (recoveries[cycles / 2], recoveries[cycles - 1]);
-                println!(
+                report(&format!(
                     "{name}: {cycles} cycles, recovery {median:.0?} (median), {longest:.0?} \
                      (longest); {reads} reads, none without a token"
-                );
+                ));
                 assert!(longest < 10 * RECOVERY, "{name}: {recoveries:?}");
                 assert!(!is_long() || median < RECOVERY, "{name}: {recoveries:?}");
             });

@@ -54,6 +54,12 @@ pub(crate) fn config(info: &Info) -> Config {
     }
 }
 
+/// A figure for the log of the suite (`--nocapture` shows it).
+#[allow(clippy::print_stdout, reason = "libtest keeps it until it is wanted")]
+pub(crate) fn report(figure: &str) {
+    println!("{figure}");
+}
+
 /// What a caller gets who waits for as long as the configuration says.
 pub(crate) fn get(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
     let waiter = provider.wait(kind, None);
