@@ -119,7 +119,7 @@ impl Worker {
         // `invalidate` takes them out of it.
         match &subject {
             Some(token) => self.state.subject.held = Some(token.held),
-            None if self.state.subject.held.is_some() => self.state.invalidated_subject(),
+            None if self.state.subject.held.is_some() => self.state.invalidated_subject(now),
             None => {}
         }
         match &access {

@@ -310,10 +310,15 @@ impl State {
         }
     }
 
-    /// A token was taken away by `invalidate`.
-    pub(crate) fn invalidated_subject(&mut self) {
+    /// A token was taken away by `invalidate`. How long a source that repeats
+    /// itself was to be left alone went by what that token had left.
+    pub(crate) fn invalidated_subject(&mut self, now: Now) {
         self.subject.held = None;
         self.subject.read = false;
+        if self.subject.failures == 0 {
+            let soon = now.boot + MIN_INTERVAL;
+            self.subject.not_before_ms = self.subject.not_before_ms.min(soon);
+        }
     }
 
     /// A token was taken away by `invalidate`.
