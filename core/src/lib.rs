@@ -26,21 +26,26 @@ mod jwt;
 mod mailbox;
 mod policy;
 mod provider;
+#[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
 mod runtime;
 mod secret;
 mod skew;
 mod snapshot;
 mod source;
 mod status;
+#[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
+mod sync;
 mod worker;
 
 pub mod doctor;
 
+#[cfg(all(test, feature = "shuttle"))]
+mod model;
 #[cfg(test)]
 mod test_tokens;
 #[cfg(test)]
 mod test_vectors;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "shuttle")))]
 mod tests;
 
 pub use config::Config;

@@ -3,12 +3,11 @@
 //! caller that finds the worker gone, makes a new one and never touches this.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use tokio::sync::{Notify, watch};
+use std::sync::atomic::Ordering;
 
 use crate::error::Error;
 use crate::snapshot::TokenKind;
+use crate::sync::{AtomicBool, AtomicUsize, Notify, watch};
 
 /// What the worker tells callers who wait for one of the tokens.
 #[derive(Clone, Default)]

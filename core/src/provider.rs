@@ -1,11 +1,10 @@
 //! The public face.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, SystemClock};
@@ -16,6 +15,7 @@ use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
 use crate::status::{Record, Status, TokenStatus};
+use crate::sync::{ArcSwapOption, AtomicBool};
 use crate::worker::{Peers, Shared};
 use crate::{runtime, source, worker};
 
@@ -27,7 +27,7 @@ use crate::{runtime, source, worker};
 /// child. Nothing is fetched before it is first asked for.
 #[derive(Clone)]
 pub struct Provider {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// The fork generation whose children have already looked at what they inherited.
     adopted: Arc<AtomicU64>,
     _close_on_drop: Arc<CloseOnDrop>,
@@ -116,7 +116,7 @@ impl Provider {
         if self.adopted.load(Ordering::Relaxed) != runtime::fork_generation() {
             self.adopt();
         }
-        match self.shared.snapshot.read(kind, self.shared.clock.now()) {
+        match self.shared.snapshot.read(kind, &*self.shared.clock) {
             Read::Token(token) => Some(token),
             Read::TokenAndDue(token) => {
                 self.wake_worker();
@@ -390,7 +390,8 @@ fn mailbox(shared: &Arc<Shared>) -> Result<Arc<Mailbox>, Error> {
             }
         }
         if won {
-            start_worker(shared, &fresh)?;
+            // Without a worker nobody would ever answer there.
+            start_worker(shared, &fresh).inspect_err(|error| fresh.end(error.clone()))?;
             return Ok(fresh);
         }
     }
@@ -400,8 +401,8 @@ fn start_worker(shared: &Arc<Shared>, mailbox: &Arc<Mailbox>) -> Result<(), Erro
     let (worker_shared, worker_mailbox) = (Arc::clone(shared), Arc::clone(mailbox));
     let (shared, mailbox) = (Arc::clone(shared), Arc::clone(mailbox));
     let runtime = runtime::get()?;
-    runtime.spawn(async move {
-        let worker = tokio::spawn(worker::run(worker_shared, worker_mailbox));
+    let worker = runtime.spawn(worker::run(worker_shared, worker_mailbox));
+    drop(runtime.spawn(async move {
         if worker.await.is_err() {
             let error = Error::internal(
                 "the background worker panicked, which is a defect in svidex; a new one starts \
@@ -418,7 +419,7 @@ fn start_worker(shared: &Arc<Shared>, mailbox: &Arc<Mailbox>) -> Result<(), Erro
             });
             mailbox.end(error);
         }
-    });
+    }));
     Ok(())
 }
 
@@ -462,11 +463,12 @@ impl Call {
         let mut outlooks = mailbox.outlooks();
         let _waiting = mailbox.wait(kind);
         loop {
+            // First of all: what changes behind this look wakes this caller again.
+            let outlook = outlooks.borrow_and_update().of(kind).clone();
             if shared.closed.load(Ordering::Acquire) {
                 return Err(Error::closed());
             }
-            let outlook = outlooks.borrow_and_update().of(kind).clone();
-            match shared.snapshot.read(kind, shared.clock.now()) {
+            match shared.snapshot.read(kind, &*shared.clock) {
                 Read::Token(token) => return Ok(token),
                 Read::TokenAndDue(token) => {
                     mailbox.wake();

@@ -3,14 +3,13 @@
 //! operations, and a writer in a dead parent thread can block nobody.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwapOption;
-
-use crate::clock::Now;
+use crate::clock::Clock;
 use crate::jwt::Jwt;
 use crate::policy::Held;
 use crate::secret::Secret;
+use crate::sync::{ArcSwapOption, AtomicBool};
 
 /// Which of a provider's two tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,13 +180,18 @@ impl Snapshot {
 
     /// The token, if it may be handed out now.
     #[inline]
-    pub(crate) fn read(&self, kind: TokenKind, now: Now) -> Read {
+    pub(crate) fn read(&self, kind: TokenKind, clock: &dyn Clock) -> Read {
+        let now = clock.now();
         let guard = self.cell(kind).load();
         let Some(token) = guard.as_ref().filter(|token| token.held.is_usable(now)) else {
             return Read::Nothing;
         };
         // Written once per token, so that readers on many cores share the line.
-        if !token.was_read() && !token.read.swap(true, Ordering::Relaxed) && token.held.is_due(now)
+        // And the clock is looked at again behind the mark: the worker looks at
+        // the clock first, so one of the two sees both that it is due and read.
+        if !token.was_read()
+            && !token.read.swap(true, Ordering::SeqCst)
+            && token.held.is_due(clock.now())
         {
             return Read::TokenAndDue(Arc::clone(token));
         }

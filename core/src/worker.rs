@@ -5,10 +5,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use arc_swap::ArcSwapOption;
 
 use crate::clock::{Clock, Now};
 use crate::config::Settings;
@@ -20,6 +18,7 @@ use crate::policy::{Demand, Leg, Outcome, Rules, State, Step, Verdict};
 use crate::snapshot::{Snapshot, Token, TokenKind};
 use crate::source::{self, SubjectToken, SubjectTokenSource};
 use crate::status::Record;
+use crate::sync::{ArcSwapOption, AtomicBool};
 
 /// The two places a worker talks to, opened anew by each worker: connections
 /// belong to the process that made them.
@@ -99,6 +98,9 @@ impl Worker {
             };
             self.publish(now);
             tokio::select! {
+                // In this order, so that the model checker can replay a schedule.
+                // Nobody goes short: whatever comes first, all else is looked at next.
+                biased;
                 result = ended(&mut fetch) => self.fetched(result),
                 result = ended(&mut exchange) => self.exchanged(result),
                 () = self.mailbox.woken() => {}
