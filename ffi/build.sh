@@ -55,9 +55,14 @@ objcopy --keep-global-symbols="$work/exports" --strip-unneeded "$work/svidex.o"
 rm -f "$work/libsvidex.a"
 ar rcsD "$work/libsvidex.a" "$work/svidex.o"
 
+# put FILE NAME: in one step, for a program that runs has the old file mapped.
+put() {
+    cp "$1" "$out/.$2.$$"
+    mv -f "$out/.$2.$$" "$out/$2"
+}
 mkdir -p "$out"
-cp "$work/libsvidex.a" "$out/libsvidex.a"
-cp "$made/libsvidex_ffi.so" "$out/libsvidex.so.0"
+put "$work/libsvidex.a" libsvidex.a
+put "$made/libsvidex_ffi.so" libsvidex.so.0
 ln -sf libsvidex.so.0 "$out/libsvidex.so"
 tr '\n' ' ' <"$libs" | sed 's/ *$//' >"$out/libs-private"
 echo >>"$out/libs-private"

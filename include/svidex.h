@@ -644,7 +644,9 @@ const char *svidex_workload_identity_service_account_id(const svidex_workload_id
 const char *svidex_workload_identity_client_id(const svidex_workload_identity *identity);
 
 /**
- * The provider's refresh buffer in seconds; 0 for NULL.
+ * How long before an access token's end the SDK should renew it, in seconds: the
+ * provider's own buffer, but at most 15, since a token that the SDK exchanges ends
+ * with a JWT-SVID that may live a few minutes; 0 for NULL.
  */
 double svidex_workload_identity_refresh_buffer_seconds(const svidex_workload_identity *identity);
 

@@ -98,7 +98,9 @@ pub unsafe extern "C" fn svidex_workload_identity_client_id(
     )
 }
 
-/// The provider's refresh buffer in seconds; 0 for NULL.
+/// How long before an access token's end the SDK should renew it, in seconds: the
+/// provider's own buffer, but at most 15, since a token that the SDK exchanges ends
+/// with a JWT-SVID that may live a few minutes; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_workload_identity_refresh_buffer_seconds(
     identity: *const svidex_workload_identity,

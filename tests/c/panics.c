@@ -283,7 +283,7 @@ TRY_TEXT(svidex_workload_identity_provider_id, identity, false)
 TRY_TEXT(svidex_workload_identity_service_account_id, identity, false)
 TRY_TEXT(svidex_workload_identity_client_id, identity, true)
 TRY_VALUE(svidex_workload_identity_refresh_buffer_seconds,
-          svidex_workload_identity_refresh_buffer_seconds(identity), == 0, == 1200)
+          svidex_workload_identity_refresh_buffer_seconds(identity), == 0, == 15)
 
 TRY_TEXT(svidex_status_source, status, false)
 TRY_TEXT(svidex_status_audience, status, false)

@@ -9,9 +9,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cd "$root" || exit 1
 target=${CARGO_TARGET_DIR:-$root/target}
-lib=$target/ffi
 emulator=$target/debug/svidex-emulator
 work=$(mktemp -d)
+# Of its own: somebody may build another while the tests run.
+lib=$work/lib
 trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
@@ -68,7 +69,7 @@ program() {
 same() { diff -u "$1" "$2"; }
 
 say "building"
-ffi/build.sh || exit 1
+ffi/build.sh "$lib" || exit 1
 cargo build -q -p svidex-emulator || exit 1
 # The same library with panics on demand, kept apart from the real one.
 mkdir -p "$work/broken"

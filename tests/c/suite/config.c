@@ -342,7 +342,7 @@ void test_all_settings(void) {
     svidex_config_set_client_id(config, "client-1");
     svidex_config_set_token_endpoint(config, emulator_info("token_endpoint"));
     svidex_config_set_ca_file(config, emulator_info("ca_file"));
-    svidex_config_set_refresh_buffer_seconds(config, 60);
+    svidex_config_set_refresh_buffer_seconds(config, 12.5);
     svidex_config_set_request_timeout_seconds(config, (double)patience(10000) / 1000);
     svidex_config_set_call_timeout_seconds(config, (double)patience(30000) / 1000);
     svidex_provider *provider = NULL;
@@ -356,7 +356,7 @@ void test_all_settings(void) {
     svidex_workload_identity *identity = NULL;
     CHECK_OK(svidex_provider_workload_identity(provider, &identity, &error), error);
     CHECK_TEXT(svidex_workload_identity_client_id(identity), "client-1");
-    CHECK(svidex_workload_identity_refresh_buffer_seconds(identity) == 60);
+    CHECK(svidex_workload_identity_refresh_buffer_seconds(identity) == 12.5);
     svidex_workload_identity_free(identity);
     svidex_provider_free(provider);
 

@@ -143,7 +143,7 @@ void test_workload_identity(void) {
     CHECK_TEXT(svidex_workload_identity_service_account_id(identity),
                emulator_info("service_account_id"));
     CHECK(svidex_workload_identity_client_id(identity) == NULL);
-    CHECK(svidex_workload_identity_refresh_buffer_seconds(identity) == 1200);
+    CHECK(svidex_workload_identity_refresh_buffer_seconds(identity) == 15);
     svidex_workload_identity_free(identity);
     svidex_provider_free(provider);
 }
