@@ -71,4 +71,10 @@ SUITES = [
     ),
     Suite("spire-node", f"{SPIRE}bash -c 'cd tests/e2e/node && npm test'"),
     Suite("spire-go", f"{SPIRE}bash -c 'cd tests/e2e/go && go test -v -count=1 ./...'"),
+    Suite(
+        "spire-agent",
+        "tests/spire/spire.py run --svid-ttl-seconds 20 -- "
+        "cargo test -p svidex --test agent -- --ignored",
+        only_long=True,
+    ),
 ]
