@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
+NPM_INSTALL := npm install --no-save --no-audit --no-fund --loglevel error
 
 .PHONY: help
 help: ## this list
@@ -65,7 +66,10 @@ $(VENV)/bin/python:
 .PHONY: node
 node: ## the npm packages in bindings/node
 	@echo "building the npm packages …"
-	@cd bindings/node && npm ci --no-audit --no-fund --silent && npm run --silent build
+# Not `npm ci`: it refuses a lock file without the optional packages of other
+# platforms, and such it is when the registry that made it has none of them.
+	@cd bindings/node && $(NPM_INSTALL) && npm run --silent build
+	@cd tests/e2e/node && $(NPM_INSTALL)
 
 .PHONY: install
 install: ## header, libraries and svidex.pc under PREFIX

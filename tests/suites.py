@@ -38,14 +38,17 @@ SUITES = [
     lint(
         "python",
         "$VENV/bin/ruff check . && $VENV/bin/ruff format --check . && "
-        "(cd bindings/python && $VENV/bin/mypy python tests demo.py)",
+        "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire && "
+        "(cd tests/e2e/python && $VENV/bin/mypy .) && "
+        "(cd bindings/python && $VENV/bin/mypy python tests demo.py && "
+        "$VENV/bin/python -m mypy.stubtest svidex._svidex)",
     ),
     lint("node", "npm run --silent lint", "bindings/node"),
     lint(
         "go",
         'test -z "$(gofmt -l bindings/go tests | tee /dev/stderr)"; '
         f"for module in {GO_MODULES}; do (cd $module && go vet ./...); done; "
-        f"for module in bindings/go bindings/go/svidexopenai; do (cd $module && {STATICCHECK} ./...); done",
+        f"for module in bindings/go bindings/go/svidexopenai tests/e2e/go; do (cd $module && {STATICCHECK} ./...); done",
     ),
     Suite("core", "cargo test -p svidex"),
     Suite("cli", "cargo test -p svidex-cli"),

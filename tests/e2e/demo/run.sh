@@ -16,7 +16,6 @@ library=$root/target/ffi
 cc -std=c99 -Wall -Wextra -Werror -Iinclude tests/c/demo.c -o "$work/demo-c" \
     -L"$library" -Wl,-rpath,"$library" -lsvidex $(pkg-config --cflags --libs libcurl)
 (cd tests/e2e/go && go build -o "$work/demo-go" ./demo)
-(cd tests/e2e/node && npm ci --no-audit --no-fund --silent)
 
 cat >"$work/all.sh" <<DEMOS
 set -euo pipefail
