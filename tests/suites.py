@@ -51,6 +51,8 @@ SUITES = [
         f"for module in bindings/go bindings/go/svidexopenai tests/e2e/go; do (cd $module && {STATICCHECK} ./...); done",
     ),
     Suite("core", "cargo test -p svidex"),
+    Suite("model", "cargo test -p svidex --features shuttle --lib model"),
+    Suite("fuzz", "tests/fuzz/run.sh"),
     Suite("cli", "cargo test -p svidex-cli"),
     Suite("emulator", "cargo test -p svidex-emulator"),
     Suite(

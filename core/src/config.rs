@@ -392,7 +392,7 @@ fn source_settings(
     }
 }
 
-fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
+pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
     let fail = |problem: &str| {
         Error::invalid_config(format!(
             "{ENDPOINT_SOCKET} {problem}; use unix:///absolute/path or tcp://IP:port"
@@ -484,7 +484,7 @@ fn parse_spiffe_id(text: &str) -> Result<SpiffeId, Error> {
     })
 }
 
-fn parse_token_endpoint(text: &str) -> Result<Url, Error> {
+pub(crate) fn parse_token_endpoint(text: &str) -> Result<Url, Error> {
     let fail = |problem: &str| Error::invalid_config(format!("{TOKEN_ENDPOINT} {problem}"));
     let url = Url::parse(text).map_err(|error| fail(&format!("is not a URL: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -512,7 +512,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
             .is_ok_and(|ip| ip.is_loopback())
 }
 
-fn parse_proxy(name: &str, value: &str) -> Result<Url, Error> {
+pub(crate) fn parse_proxy(name: &str, value: &str) -> Result<Url, Error> {
     // curl, Go and Python all take `host:port` for an http proxy.
     let text = if value.contains("://") {
         value.to_owned()

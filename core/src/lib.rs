@@ -38,10 +38,13 @@ mod sync;
 mod worker;
 
 pub mod doctor;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[cfg(all(test, feature = "shuttle"))]
 mod model;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod test_tokens;
 #[cfg(test)]
 mod test_vectors;

@@ -52,7 +52,10 @@ pub(crate) fn printable(words: &str, secret: &str) -> String {
     // Far more than is shown, and little enough to search at leisure.
     const LIMIT: usize = 4_096;
     let words = &words[..boundary(words, LIMIT)];
-    line_of(&without_pieces(words, secret), looks_like_a_token)
+    // On one line first: a token with control characters in it is whole again
+    // once they are gone.
+    let line = plain(words);
+    line_of(&without_pieces(&line, secret), looks_like_a_token)
 }
 
 /// `text` without any run of characters that also stands in `secret`: what
@@ -86,21 +89,28 @@ fn without_pieces(text: &str, secret: &str) -> String {
 /// Makes a name from outside (a claim, say) fit to print, like [`printable`],
 /// but whole: key IDs and SPIFFE IDs can look like tokens.
 pub(crate) fn one_line(name: &str) -> String {
-    line_of(name, |_| false)
+    line_of(&plain(name), |_| false)
 }
 
+/// `text` on one line, without what disturbs a line.
+fn plain(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| {
+        let kept: String = word.chars().filter(|&c| is_plain(c)).collect();
+        kept
+    });
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+/// At most 300 bytes of a line, without the words that are secret.
 fn line_of(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     const LIMIT: usize = 300;
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    for word in text.split(' ') {
         if !line.is_empty() {
             line.push(' ');
         }
-        if is_secret(word) {
-            line.push_str(REDACTED);
-        } else {
-            line.extend(word.chars().filter(|&c| is_plain(c)));
-        }
+        line.push_str(if is_secret(word) { REDACTED } else { word });
         if line.len() > LIMIT {
             line.truncate(boundary(&line, LIMIT));
             line.push('…');
@@ -178,6 +188,7 @@ mod tests {
             assert_eq!(printable(words, secret), shown);
         }
         assert_eq!(printable("words", ""), "words");
+        assert_eq!(printable("abcdef\u{7f}\u{1b}ghijkl", secret), REDACTED);
     }
 
     #[test]

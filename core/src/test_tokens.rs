@@ -10,12 +10,17 @@ use crate::policy::Held;
 use crate::secret::Secret;
 use crate::snapshot::Token;
 
+/// A compact JWT of these parts.
+pub(crate) fn compact(header: &[u8], claims: &[u8], signature: &[u8]) -> String {
+    [header, claims, signature]
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .join(".")
+}
+
 /// A compact JWT with a signature of that many bytes.
 pub(crate) fn jwt(header: &str, claims: &str, signature_bytes: usize) -> String {
-    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let signature: Vec<u8> = (0..signature_bytes).map(|i| (i * 89 + 47) as u8).collect();
-    let (header, claims) = (part(header.as_bytes()), part(claims.as_bytes()));
-    format!("{header}.{claims}.{}", part(&signature))
+    compact(header.as_bytes(), claims.as_bytes(), &signature)
 }
 
 /// An ES256 JWT with these claims.

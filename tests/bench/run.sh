@@ -46,7 +46,7 @@ build() {
     fi
     if wants node; then
         say "getting the OpenAI SDKs for Node"
-        npm --prefix $here ci --no-audit --no-fund --silent
+        npm --prefix $here ci --no-audit --no-fund --loglevel error
         cc -shared -fPIC -O2 -Wall -Wextra -Werror -I"$modules/node22/include/node" \
             $here/noop.c -o "$work/noop.node"
     fi

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::{Checks, Fetch, Found, SubjectTokenSource};
+use super::{Checks, Fetch, Found, SubjectToken, SubjectTokenSource};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::MAX_TOKEN_BYTES;
 
@@ -38,13 +38,15 @@ impl TokenFile {
 
 impl SubjectTokenSource for TokenFile {
     fn fetch(&self) -> Fetch<'_> {
-        Box::pin(async {
-            let found = self.look().await?;
-            let mut token = self.0.checks.check(&found.token).map_err(Inner::as_stale)?;
-            token.warnings.extend(found.warnings);
-            Ok(token)
-        })
+        Box::pin(async { self.0.check(self.look().await?) })
     }
+}
+
+/// What a fetch does, on this thread.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn check_token_file(path: PathBuf, checks: Checks) -> Result<SubjectToken, Error> {
+    let inner = Inner { path, checks };
+    inner.check(inner.look()?)
 }
 
 impl Inner {
@@ -64,6 +66,12 @@ impl Inner {
             identities: Vec::new(),
             warnings: readable_by_others.into_iter().collect(),
         })
+    }
+
+    fn check(&self, found: Found) -> Result<SubjectToken, Error> {
+        let mut token = self.checks.check(&found.token).map_err(Self::as_stale)?;
+        token.warnings.extend(found.warnings);
+        Ok(token)
     }
 
     /// The file is opened by its name each time: a projected volume swaps a

@@ -68,8 +68,7 @@ fn file_at(path: PathBuf) -> Inner {
 
 /// Looks and checks, as a fetch does.
 fn fetch(file: &Inner) -> Result<String, Error> {
-    let found = file.look()?;
-    let token = file.checks.check(&found.token).map_err(Inner::as_stale)?;
+    let token = file.check(file.look()?)?;
     Ok(token.secret.expose().to_owned())
 }
 

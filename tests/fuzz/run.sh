@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Fuzzes what reads input from outside: first the corpus, then for a while what
+# libFuzzer makes of it, guided by coverage. Runs on stable Rust.
+#
+# usage: tests/fuzz/run.sh [--seconds N] [--grow] [TARGET ...]
+#   --seconds N  for each target, 20 by default
+#   --grow       keeps the inputs that reach something new in corpus/
+# A crash leaves its input in target/fuzz/crashes and the exit status 1.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+seconds=20
+grow=
+targets=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --seconds)
+        seconds=$2
+        shift
+        ;;
+    --grow) grow=1 ;;
+    *) targets+=("$1") ;;
+    esac
+    shift
+done
+[ ${#targets[@]} -gt 0 ] || targets=(jwt token_response endpoint_uri token_file)
+
+out=$PWD/../../target/fuzz
+mkdir -p "$out/crashes"
+
+RUSTC_WRAPPER=$PWD/instrument.sh cargo build --quiet --locked --target-dir "$out"
+
+passed=0
+failed=0
+for target in "${targets[@]}"; do
+    fuzz=$out/debug/$target
+    scratch=$out/found/$target
+    mkdir -p "$scratch"
+    log=$out/$target.log
+    # The first directory takes what is found; the corpus stays as it is.
+    if "$fuzz" "$scratch" "corpus/$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 \
+        -rss_limit_mb=512 -artifact_prefix="$out/crashes/$target-" -print_final_stats=1 \
+        >"$log" 2>&1; then
+        tries=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)
+        echo "$target: $tries inputs in ${seconds} s, $covered edges covered"
+        passed=$((passed + 1))
+    else
+        echo "$target: CRASHED"
+        tail -30 "$log"
+        failed=$((failed + 1))
+    fi
+    if [ -n "$grow" ]; then
+        "$fuzz" -merge=1 "corpus/$target" "$scratch" >/dev/null 2>&1
+    fi
+done
+echo "fuzz: $passed passed, $failed failed"
+[ "$failed" = 0 ]
