@@ -129,7 +129,7 @@ SECTIONS: dict[str, list[Row]] = {
         Row("wheel", "size.wheel", show="figure", bar=4e6),
         Row(".node", "size.node", "stripped", "size.node.stripped"),
         Row(".so", "size.so", "stripped", "size.so.stripped"),
-        Row(".a, a whole program's worth", "size.a", "stripped", "size.a.stripped"),
+        Row(".a", "size.a", "stripped", "size.a.stripped"),
     ],
 }
 
