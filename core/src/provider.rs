@@ -187,6 +187,7 @@ impl Provider {
             })),
         }
         Operation {
+            fork_generation: runtime::fork_generation(),
             cancel: std::sync::Mutex::new(Some(cancel)),
         }
     }
@@ -424,13 +425,17 @@ fn start_worker(shared: &Arc<Shared>, mailbox: &Arc<Mailbox>) -> Result<(), Erro
 }
 
 fn close(shared: &Shared) {
-    if shared.closed.swap(true, Ordering::AcqRel) {
-        return;
+    let was_closed = shared.closed.swap(true, Ordering::AcqRel);
+    if !was_closed {
+        shared.snapshot.clear();
     }
-    shared.snapshot.clear();
-    let mailbox = shared.mailbox.load_full();
-    match mailbox {
-        Some(mailbox) if mailbox.fork_generation() == runtime::fork_generation() => mailbox.stir(),
+    match shared.mailbox.load_full() {
+        Some(mailbox) if mailbox.fork_generation() == runtime::fork_generation() => {
+            if !was_closed {
+                mailbox.stir();
+            }
+        }
+        // Never the last to let go of it, closed or not: its locks are the parent's.
         inherited => std::mem::forget(inherited),
     }
 }
@@ -496,8 +501,10 @@ impl Call {
     }
 }
 
-/// A call under way. Dropping it does not cancel the call.
+/// A call under way. Dropping it does not cancel the call. In a forked child a
+/// call of the parent's is the parent's: it can be cancelled there only.
 pub struct Operation {
+    fork_generation: u64,
     cancel: std::sync::Mutex<Option<oneshot::Sender<()>>>,
 }
 
@@ -505,12 +512,28 @@ impl Operation {
     /// Ends the wait with `cancelled`, unless it has ended already. The refresh
     /// itself goes on for others.
     pub fn cancel(&self) {
+        if self.is_inherited() {
+            return;
+        }
         let mut cancel = self
             .cancel
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(cancel) = cancel.take() {
             let _ = cancel.send(());
+        }
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.fork_generation != runtime::fork_generation()
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            // It would wake a task of the parent's runtime, by the locks of that.
+            std::mem::forget(std::mem::take(&mut self.cancel));
         }
     }
 }
