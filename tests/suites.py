@@ -32,7 +32,8 @@ GO_MODULES = "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/c
 SUITES = [
     lint(
         "rust",
-        "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings",
+        "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && "
+        "cargo clippy -p svidex --lib --tests --features shuttle -- -D warnings",
     ),
     lint("rustdoc", 'RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps'),
     lint(
@@ -51,6 +52,8 @@ SUITES = [
         f"for module in bindings/go bindings/go/svidexopenai tests/e2e/go; do (cd $module && {STATICCHECK} ./...); done",
     ),
     Suite("core", "cargo test -p svidex"),
+    # Schedules of callers and worker, by a model checker.
+    Suite("core-model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
     Suite("cli", "cargo test -p svidex-cli"),

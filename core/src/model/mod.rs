@@ -44,7 +44,7 @@ const DEPTHS: [usize; 3] = [2, 3, 5];
 
 fn explore(model: impl Fn() + Send + Sync + Clone + 'static) {
     let is_long = std::env::var_os("SVIDEX_LONG").is_some_and(|value| value == "1");
-    let count = if is_long { 100 * SCHEDULES } else { SCHEDULES };
+    let count = if is_long { 20 * SCHEDULES } else { SCHEDULES };
     for depth in DEPTHS {
         let scheduler = PctScheduler::new_from_seed(SEED, depth, count);
         run(scheduler, model.clone());
