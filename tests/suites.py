@@ -52,8 +52,6 @@ SUITES = [
         f"for module in bindings/go bindings/go/svidexopenai tests/e2e/go; do (cd $module && {STATICCHECK} ./...); done",
     ),
     Suite("core", "cargo test -p svidex"),
-    # Schedules of callers and worker, by a model checker.
-    Suite("core-model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
     Suite("cli", "cargo test -p svidex-cli"),
