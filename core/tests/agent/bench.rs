@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use svidex::{Config, EventKind, Provider, TokenKind};
 use svidex_emulator::Info;
 
@@ -170,9 +170,12 @@ impl Agent {
 
 const RUNS: &str = "it runs between two cycles";
 
-/// With SVIDs whose second half outlasts an outage of a second or two.
+/// With SVIDs whose second half outlasts an outage of a second or two. None is
+/// repeated: of lives this short the wait for the next would take too much.
 fn start_emulator(dir: &Path) -> Process {
-    Process::start(&dir.join("agent"), &["agent", "--svid-ttl-seconds", "8"])
+    let agent = Process::start(&dir.join("agent"), &["agent", "--svid-ttl-seconds", "8"]);
+    agent.control("POST", "/settings", &json!({"svid_repeat": false}));
+    agent
 }
 
 fn post(control: &str, path: &str) {

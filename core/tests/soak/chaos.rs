@@ -107,7 +107,7 @@ impl<'a> Chaos<'a> {
                 self.emulator.control("POST", "/settings", settings);
             }
             15 => drop(self.emulator.control("POST", "/rotate-keys", &json!({}))),
-            16 if is_long() && self.random(20) == 0 => {
+            16 if is_long() && self.random(60) == 0 => {
                 let all = refusals();
                 let (leg, fault) = &all[self.random(all.len())];
                 self.fault(leg, fault, 1);
