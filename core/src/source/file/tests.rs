@@ -259,7 +259,7 @@ impl Bench {
         let give_up = Instant::now() + HANG_GUARD;
         let waiter = self.provider.wait(TokenKind::Subject, None);
         loop {
-            if let Some(result) = waiter.wait_for(Duration::from_millis(1)) {
+            if let Some(result) = waiter.wait_for(Duration::from_millis(100)) {
                 return result.map(|token| token.expose_secret().to_owned());
             }
             assert!(Instant::now() < give_up, "the call hangs");
