@@ -12,8 +12,8 @@ const SVID_SECONDS: u64 = 10;
 
 #[test]
 fn one_exchange_for_each_svid_and_nobody_waits() {
-    let lanes = 8;
-    let renewals = short_or_long(3, 100);
+    let lanes = 10;
+    let renewals = short_or_long(2, 100);
     in_lanes(lanes, &vec![(); lanes], |()| {
         let emulator = emulator(&json!({"svid_ttl_seconds": SVID_SECONDS}));
         let provider = Provider::new(config(emulator.info())).expect("a good configuration");
