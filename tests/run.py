@@ -103,6 +103,26 @@ def read(match: re.Match[str]) -> Count:
     )
 
 
+# How the runners name a test that failed.
+FAILED_TESTS = [
+    re.compile(r"^test (?P<name>.+) \.\.\. FAILED$"),
+    re.compile(r"^FAILED (?P<name>\S+)"),
+    re.compile(r"^\s*(✖|not ok \d+ -) (?P<name>.+?)( \([\d.]+ms\))?$"),
+    re.compile(r"^\s*--- FAIL: (?P<name>\S+)"),
+]
+
+
+def failed_tests(output: str) -> list[str]:
+    """Their names, each once: what a reader of the summary asks first."""
+    found = [
+        match["name"]
+        for line in output.splitlines()
+        for pattern in FAILED_TESTS
+        if (match := pattern.match(line)) and match["name"] != "failing tests:"
+    ]
+    return list(dict.fromkeys(found))
+
+
 def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
     environment = dict(os.environ, VENV=str(ROOT / ".venv"))
     if long:
@@ -147,6 +167,7 @@ def main() -> int:
     ]
     LOGS.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, Count, bool, float]] = []
+    failures: list[str] = []
     for suite in chosen:
         print(f"{suite.name} …", flush=True)
         began = time.monotonic()
@@ -160,6 +181,8 @@ def main() -> int:
                 f"---- {suite.name} failed; the end of its log:\n{tail}\n----",
                 flush=True,
             )
+            culprits = failed_tests(output) or [f"see {LOGS.name}/{suite.name}.log"]
+            failures += [f"{suite.name}: {culprit}" for culprit in culprits]
     total = Count()
     width = max(len(name) for name, *_ in rows)
     print("\nsummary")
@@ -175,6 +198,8 @@ def main() -> int:
         if good and counted.passed == 0:
             verdict = "skipped"
         print(f"  {name:<{width}}  {verdict:<11} {counted!s:<40} {seconds:5.0f} s")
+    for failure in failures:
+        print(f"  FAILED {failure}")
     good = all(good for _, _, good, _ in rows)
     if not good and total.failed == 0:
         total.failed = sum(not good for _, _, good, _ in rows)
