@@ -1,17 +1,21 @@
-//! Settings: the one list of names, their defaults, their validation, and the
-//! only place where the environment is read: once, on the caller's thread,
-//! because `setenv` elsewhere in the host races with every later read.
+//! Settings: the one list of names, their defaults, and what a provider makes
+//! of them.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
+mod environment;
+mod values;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use spiffe::SpiffeId;
-use spiffe::transport::{Endpoint, EndpointError};
+use spiffe::transport::Endpoint;
 
+pub(crate) use self::environment::Environment;
+use self::values::{
+    check_id, check_text, fixed, parse_ca_file, parse_file, parse_spiffe_id, seconds,
+};
+pub(crate) use self::values::{is_loopback, parse_endpoint, parse_proxy, parse_token_endpoint};
 use crate::error::Error;
 
 pub(crate) const DEFAULT_AUDIENCE: &str = "https://api.openai.com/v1";
@@ -29,9 +33,6 @@ const SPIFFE_ID: &str = "spiffe_id (SVIDEX_SPIFFE_ID)";
 const IDENTITY_PROVIDER_ID: &str = "identity_provider_id (OPENAI_IDENTITY_PROVIDER_ID)";
 const SERVICE_ACCOUNT_ID: &str = "service_account_id (OPENAI_SERVICE_ACCOUNT_ID)";
 const TOKEN_ENDPOINT: &str = "token_endpoint (SVIDEX_TOKEN_ENDPOINT)";
-
-/// Longer than any value that means something; a megabyte in a setting is a mistake.
-const MAX_TEXT_BYTES: usize = 4_096;
 
 /// What a provider is made from. Every field is optional; the names are the
 /// same in every language.
@@ -78,68 +79,6 @@ pub struct Config {
     pub request_timeout_seconds: Option<f64>,
     /// Deadline of one call that has to wait, in seconds. Default 30.
     pub call_timeout_seconds: Option<f64>,
-}
-
-/// The process environment as it was at construction.
-pub(crate) struct Environment(HashMap<String, Result<String, ()>>);
-
-impl Environment {
-    pub(crate) fn read() -> Self {
-        const NAMES: [&str; 13] = [
-            "SPIFFE_ENDPOINT_SOCKET",
-            "OPENAI_IDENTITY_TOKEN_FILE",
-            "SVIDEX_AUDIENCE",
-            "SVIDEX_SPIFFE_ID",
-            "OPENAI_IDENTITY_PROVIDER_ID",
-            "OPENAI_SERVICE_ACCOUNT_ID",
-            "SVIDEX_TOKEN_ENDPOINT",
-            "OPENAI_API_KEY",
-            "HTTPS_PROXY",
-            "https_proxy",
-            "NO_PROXY",
-            "no_proxy",
-            "SSL_CERT_FILE",
-        ];
-        let read = |name: &str| {
-            let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-            Some((name.to_owned(), value.into_string().map_err(drop)))
-        };
-        Self(
-            NAMES
-                .into_iter()
-                .chain(["SSL_CERT_DIR"])
-                .filter_map(read)
-                .collect(),
-        )
-    }
-
-    #[cfg(test)]
-    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
-        let set = pairs.iter().filter(|(_, value)| !value.is_empty());
-        Self(
-            set.map(|(k, v)| ((*k).to_owned(), Ok((*v).to_owned())))
-                .collect(),
-        )
-    }
-
-    pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, Error> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value.clone())),
-            Some(Err(())) => Err(Error::invalid_config(format!(
-                "the environment variable {name} is not valid UTF-8"
-            ))),
-        }
-    }
-
-    fn first(&self, names: [&'static str; 2]) -> Result<Option<(&'static str, String)>, Error> {
-        for name in names {
-            if let Some(value) = self.get(name)? {
-                return Ok(Some((name, value)));
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// A validated [`Config`]: nothing in here can be wrong by form any more.
@@ -390,200 +329,6 @@ fn source_settings(
             spiffe_id,
         }),
     }
-}
-
-pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
-    let fail = |problem: &str| {
-        Error::invalid_config(format!(
-            "{ENDPOINT_SOCKET} {problem}; use unix:///absolute/path or tcp://IP:port"
-        ))
-    };
-    if uri.starts_with('/') {
-        return Err(fail(&format!(
-            "is a bare path without a scheme: write unix://{uri}"
-        )));
-    }
-    match Endpoint::parse(uri) {
-        Ok(Endpoint::Unix(path)) => {
-            // The URI parser leaves escapes in place; a socket's name has none.
-            let path = percent_decode_str(path.to_str().unwrap_or_default())
-                .decode_utf8()
-                .map_err(|_| fail("names a path that is not valid UTF-8"))?;
-            if path.contains('\0') {
-                return Err(fail("names a path with a NUL in it"));
-            }
-            // sockaddr_un holds 108 bytes, its last one a NUL.
-            if path.len() > 107 {
-                return Err(fail(&format!(
-                    "names a path of {} bytes, and the system allows 107",
-                    path.len()
-                )));
-            }
-            // What Kubernetes makes of a hostPath that was mounted too early; it
-            // stays one until the pod is made anew.
-            if Path::new(path.as_ref()).is_dir() {
-                return Err(fail(
-                    "names a directory: was it mounted before the agent had made its socket?",
-                ));
-            }
-            Ok(Endpoint::Unix(PathBuf::from(path.as_ref())))
-        }
-        Ok(endpoint) => Ok(endpoint),
-        Err(EndpointError::UnixMissingPath | EndpointError::UnixAuthorityNotAllowed) => {
-            Err(fail("does not name a socket by an absolute path"))
-        }
-        Err(error) => Err(fail(&format!("is not a SPIFFE endpoint: {error}"))),
-    }
-}
-
-/// Fixed now: the working directory may change under us.
-fn fixed(path: impl AsRef<Path>) -> PathBuf {
-    let path = path.as_ref();
-    // It fails where there is no working directory: then nothing can be fixed.
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn parse_file(path: &str) -> Result<PathBuf, Error> {
-    let path = fixed(path);
-    // A missing file may still come (sidecars start when they start); a thing
-    // that is there and is no file will not turn into one.
-    if path.is_dir() {
-        return Err(Error::invalid_config(format!(
-            "{IDENTITY_TOKEN_FILE} is a directory: {}; name the file in it",
-            path.display()
-        )));
-    }
-    Ok(path)
-}
-
-/// Looked at now, read when it is first needed. Opening it would block on a FIFO.
-fn parse_ca_file(path: &str) -> Result<PathBuf, Error> {
-    let path = fixed(path);
-    let bad = |problem: &str| {
-        Error::invalid_config(format!(
-            "ca_file {}: {problem}; name a PEM file with the CA certificates to trust",
-            path.display()
-        ))
-    };
-    let metadata = std::fs::metadata(&path).map_err(|error| bad(&error.to_string()))?;
-    if metadata.is_dir() {
-        return Err(bad("it is a directory"));
-    }
-    if !metadata.is_file() {
-        return Err(bad("it is not a regular file"));
-    }
-    std::fs::File::open(&path).map_err(|error| bad(&error.to_string()))?;
-    Ok(path)
-}
-
-fn parse_spiffe_id(text: &str) -> Result<SpiffeId, Error> {
-    SpiffeId::from_str(text).map_err(|error| {
-        Error::invalid_config(format!(
-            "{SPIFFE_ID} is not a SPIFFE ID ({error}): write spiffe://trust.domain/path"
-        ))
-    })
-}
-
-pub(crate) fn parse_token_endpoint(text: &str) -> Result<Url, Error> {
-    let fail = |problem: &str| Error::invalid_config(format!("{TOKEN_ENDPOINT} {problem}"));
-    let url = Url::parse(text).map_err(|error| fail(&format!("is not a URL: {error}")))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(fail("has a user name or password in it; leave them out"));
-    }
-    if url.fragment().is_some() {
-        return Err(fail("has a fragment (#…); leave it out"));
-    }
-    match url.scheme() {
-        "https" if url.has_host() => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        "http" => Err(fail(
-            "is http://, which would send the SVID in clear; use https:// (http is for loopback only)",
-        )),
-        _ => Err(fail("is not an https:// URL")),
-    }
-}
-
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    // RFC 6761 §6.3 reserves the name for loopback.
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
-}
-
-pub(crate) fn parse_proxy(name: &str, value: &str) -> Result<Url, Error> {
-    // curl, Go and Python all take `host:port` for an http proxy.
-    let text = if value.contains("://") {
-        value.to_owned()
-    } else {
-        format!("http://{value}")
-    };
-    // The value may hold a password: no part of it is quoted.
-    match Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        Ok(url) if url.has_host() => Err(Error::invalid_config(format!(
-            "{name}: a {}:// proxy is not supported; use an http:// or https:// proxy",
-            url.scheme()
-        ))),
-        _ => Err(Error::invalid_config(format!(
-            "{name} is not a proxy URL: write http://host:port"
-        ))),
-    }
-}
-
-fn check_text(field: &str, value: Option<&str>) -> Result<(), Error> {
-    let Some(value) = value else { return Ok(()) };
-    let problem = if value.trim().is_empty() {
-        "is empty: leave it out, or give it a value".to_owned()
-    } else if value.len() > MAX_TEXT_BYTES {
-        format!(
-            "has {} bytes, and at most {MAX_TEXT_BYTES} make sense",
-            value.len()
-        )
-    } else if value.contains('\0') {
-        "has a NUL byte in it".to_owned()
-    } else if value.chars().any(char::is_control) {
-        "has a control character in it (a line end, perhaps, from the file it was read from): \
-         remove it"
-            .to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(Error::invalid_config(format!("{field} {problem}")))
-}
-
-/// OpenAI does not publish the form of its IDs; what can be told apart is an ID
-/// from a placeholder, a quoted value, or a sentence.
-fn check_id(field: &str, value: &str) -> Result<(), Error> {
-    let in_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/');
-    if value.starts_with('<') {
-        return Err(Error::invalid_config(format!(
-            "{field} is still a placeholder in angle brackets: put the ID from the OpenAI Platform"
-        )));
-    }
-    if value.len() > 255 || !value.chars().all(in_id) {
-        return Err(Error::invalid_config(format!(
-            "{field} does not look like an ID ({} characters, not all of them letters, digits or \
-             _-.:/): copy it from the OpenAI Platform",
-            value.chars().count()
-        )));
-    }
-    Ok(())
-}
-
-fn seconds(field: &str, value: Option<f64>, default: f64) -> Result<Duration, Error> {
-    // Time is counted in milliseconds.
-    const SHORTEST: f64 = 0.001;
-    const DAY: f64 = 86_400.0;
-    let value = value.unwrap_or(default);
-    if !(SHORTEST..=DAY).contains(&value) {
-        return Err(Error::invalid_config(format!(
-            "{field} is {value}: it must be more than 0 (at least {SHORTEST}) and at most {DAY} \
-             seconds"
-        )));
-    }
-    Ok(Duration::from_secs_f64(value))
 }
 
 #[cfg(test)]

@@ -16,32 +16,32 @@
 //! ```
 
 // Each module imports only from those above it.
-mod clock;
-mod config;
 mod error;
-mod event;
-mod exchange;
-mod http;
-mod jwt;
-mod mailbox;
-mod policy;
-mod provider;
-#[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
-mod runtime;
 mod secret;
-mod skew;
-mod snapshot;
-mod source;
-mod status;
+mod jwt;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
+mod clock;
+mod config;
+mod event;
+#[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
+mod runtime;
+mod skew;
+mod http;
+mod policy;
+mod snapshot;
+mod source;
+mod exchange;
+mod mailbox;
+mod status;
 mod worker;
-
+mod call;
+mod provider;
 pub mod doctor;
+
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-
 #[cfg(all(test, feature = "shuttle"))]
 mod model;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -51,11 +51,12 @@ mod test_vectors;
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests;
 
+pub use call::{Operation, Waiter};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Level};
 pub use jwt::{Jwt, JwtError};
-pub use provider::{Operation, Provider, Waiter, WorkloadIdentity};
+pub use provider::{Provider, WorkloadIdentity};
 pub use runtime::on_runtime_thread;
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
