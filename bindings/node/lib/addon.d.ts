@@ -6,6 +6,12 @@ export declare class NativeCall {
   cancel(): void
 }
 
+/** One listener's events on their way. */
+export declare class NativeObservation {
+  /** The next event, if any. */
+  take(): NativeEvent | null
+}
+
 /** One provider of one JavaScript environment. */
 export declare class NativeProvider {
   /**
@@ -25,6 +31,12 @@ export declare class NativeProvider {
   /** The next ended call, if any. */
   take(): Completion | null
   invalidate(token: string): void
+  /**
+   * `ring` is called when events can be taken, and keeps no event loop alive.
+   * It is held until it is replaced, stopped, or the provider is gone.
+   */
+  observe(ring: () => void): NativeObservation
+  stopObserving(): void
   status(): NativeStatus
   workloadIdentity(): NativeWorkloadIdentity | Failure
   close(): void
@@ -52,6 +64,17 @@ export interface Failure {
   retryAfterMs?: number
   /** Whether the same call may succeed later with nothing changed. */
   retryable: boolean
+}
+
+/** One event, as JavaScript sees it. */
+export interface NativeEvent {
+  level: string
+  kind: string
+  message: string
+  atMs: number
+  failure?: Failure
+  /** How many were dropped right before this one; absent if none. */
+  dropped?: number
 }
 
 export interface NativeLastError {

@@ -120,6 +120,12 @@ export function checkToken(token: unknown): string {
   return text('token', token);
 }
 
+/** @internal A listener, as `observe` takes it. */
+export function checkListener<T>(listener: T): T {
+  if (typeof listener === 'function') return listener;
+  throw invalid(`listener must be a function, not ${described(listener)}`);
+}
+
 function namedOnly(options: unknown, names: readonly string[]): Record<string, unknown> {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

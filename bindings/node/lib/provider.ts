@@ -3,10 +3,12 @@
 import type { Failure, NativeProvider } from './addon';
 import { Calls, type TokenKind } from './calls';
 import { defect, errorFrom, guarded } from './errors';
+import { observe, type ProviderEvent, stopObserving } from './events';
 import { addon } from './native';
 import {
   type CallOptions,
   checkCallOptions,
+  checkListener,
   checkProviderOptions,
   checkToken,
   type ProviderOptions,
@@ -137,6 +139,36 @@ export class Provider {
   invalidate(token: string): void {
     const text = checkToken(token);
     guarded(() => this.#native.invalidate(text));
+  }
+
+  /**
+   * Calls `listener` with everything that happens in the background from now on:
+   * renewals, failures with what is left of the token at hand, recoveries. It
+   * replaces the listener before; there is one, for the host's log. Best called
+   * right after the provider was made: nothing happens before its first use.
+   *
+   * Events come in order, and never within a call of the provider. The listener
+   * may use the provider, and may take its time: renewals go on, 64 events wait,
+   * and `dropped` tells how many found no room.
+   *
+   * What the listener throws becomes an `uncaughtException`, as with Node's
+   * `EventTarget`; the events after it come all the same. Without a listener,
+   * background failures raise and print nothing.
+   *
+   * Listening keeps neither the process alive nor the provider from being
+   * collected, also if the listener uses it; events on their way are lost then.
+   * After {@link close} what was under way may still come.
+   *
+   * @throws {SvidexError} `invalid_config` if `listener` is no function
+   */
+  observe(listener: (event: ProviderEvent) => void): void {
+    checkListener(listener);
+    guarded(() => observe(this.#native, listener));
+  }
+
+  /** Ends {@link observe}: the listener is not called again, and let go of. */
+  stopObserving(): void {
+    guarded(() => stopObserving(this.#native));
   }
 
   /** What the provider is doing. Never waits. */

@@ -11,6 +11,7 @@
 mod completion;
 mod failure;
 mod fault;
+mod observation;
 mod provider;
 mod settings;
 mod status;

@@ -13,6 +13,7 @@ use svidex::{Config, Operation, Provider, TokenKind};
 use crate::completion::{Completion, Queue, SharedBell};
 use crate::failure::Failure;
 use crate::fault;
+use crate::observation::{self, NativeObservation};
 use crate::settings::Settings;
 use crate::status::NativeStatus;
 use crate::text::TokenText;
@@ -114,6 +115,23 @@ impl NativeProvider {
     pub fn invalidate(&self, token: String) {
         fault::point("invalidate");
         self.provider.invalidate(&token);
+    }
+
+    /// `ring` is called when events can be taken, and keeps no event loop alive.
+    /// It is held until it is replaced, stopped, or the provider is gone.
+    #[napi(catch_unwind)]
+    pub fn observe(
+        &self,
+        #[napi(ts_arg_type = "() => void")] ring: Function<'_, (), ()>,
+    ) -> Result<NativeObservation> {
+        fault::point("observe");
+        observation::start(&self.provider, &ring)
+    }
+
+    #[napi(catch_unwind)]
+    pub fn stop_observing(&self) {
+        fault::point("stop_observing");
+        self.provider.stop_observing();
     }
 
     #[napi(catch_unwind)]

@@ -38,12 +38,12 @@ pub(crate) struct NativeLastError {
 
 /// Exact up to 2^53: a counter of calls, or a date some 285,000 years ahead.
 #[expect(clippy::cast_precision_loss, reason = "JavaScript has no other number")]
-fn number(value: i64) -> f64 {
+pub(crate) fn number(value: i64) -> f64 {
     value as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "JavaScript has no other number")]
-fn count(value: u64) -> f64 {
+pub(crate) fn count(value: u64) -> f64 {
     value as f64
 }
 

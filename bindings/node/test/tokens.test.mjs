@@ -138,7 +138,7 @@ test('workloadIdentity is what an OpenAI client takes', async (t) => {
   const provider = new Provider({
     ...emulator.options,
     clientId: 'client_1',
-    refreshBufferSeconds: 60,
+    refreshBufferSeconds: 12,
   });
   t.after(() => provider.close());
   const { provider: callback, ...rest } = provider.workloadIdentity();
@@ -146,7 +146,7 @@ test('workloadIdentity is what an OpenAI client takes', async (t) => {
     identityProviderId: emulator.info.identity_provider_id,
     serviceAccountId: emulator.info.service_account_id,
     clientId: 'client_1',
-    refreshBufferSeconds: 60,
+    refreshBufferSeconds: 12,
   });
   assert.equal(callback.tokenType, 'jwt');
   assert.equal(await callback.getToken(), await provider.getToken());

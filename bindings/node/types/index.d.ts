@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { type ErrorCode, type ErrorDetails, SvidexError } from './errors';
+export type { EventKind, EventLevel, ProviderEvent } from './events';
 export type { CallOptions, ProviderOptions } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
 export type { LastError, Status, TokenStatus } from './status';

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { type ProviderEvent } from './events';
 import { type CallOptions, type ProviderOptions } from './options';
 import { type Status } from './status';
 /** What `new OpenAI({ workloadIdentity })` takes. */
@@ -65,6 +66,29 @@ export declare class Provider {
      * gets a new one. For when a server has refused it.
      */
     invalidate(token: string): void;
+    /**
+     * Calls `listener` with everything that happens in the background from now on:
+     * renewals, failures with what is left of the token at hand, recoveries. It
+     * replaces the listener before; there is one, for the host's log. Best called
+     * right after the provider was made: nothing happens before its first use.
+     *
+     * Events come in order, and never within a call of the provider. The listener
+     * may use the provider, and may take its time: renewals go on, 64 events wait,
+     * and `dropped` tells how many found no room.
+     *
+     * What the listener throws becomes an `uncaughtException`, as with Node's
+     * `EventTarget`; the events after it come all the same. Without a listener,
+     * background failures raise and print nothing.
+     *
+     * Listening keeps neither the process alive nor the provider from being
+     * collected, also if the listener uses it; events on their way are lost then.
+     * After {@link close} what was under way may still come.
+     *
+     * @throws {SvidexError} `invalid_config` if `listener` is no function
+     */
+    observe(listener: (event: ProviderEvent) => void): void;
+    /** Ends {@link observe}: the listener is not called again, and let go of. */
+    stopObserving(): void;
     /** What the provider is doing. Never waits. */
     status(): Status;
     /**

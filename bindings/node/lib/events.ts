@@ -1,0 +1,123 @@
+import type { NativeEvent, NativeObservation, NativeProvider } from './addon';
+import { defect, errorFrom, type SvidexError } from './errors';
+
+/**
+ * How much an operator should care.
+ *
+ * - `debug`: the ordinary course of things: a token was renewed
+ * - `info`: a change for the better, such as a recovery
+ * - `warning`: something failed, and callers do not feel it yet: the token at hand has life left
+ * - `error`: something failed, and callers feel it
+ */
+export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
+
+/**
+ * What happened. More may be added.
+ *
+ * - `subject_token_fetched`: there is a new JWT-SVID
+ * - `fetch_failed`: an attempt to get one failed
+ * - `access_token_exchanged`: it was exchanged for an access token
+ * - `exchange_failed`: an attempt to exchange it failed
+ * - `identity_withdrawn`: the Workload API denies the identity; both tokens were dropped
+ * - `worker_failed`: a defect in svidex
+ */
+export type EventKind =
+  | 'subject_token_fetched'
+  | 'fetch_failed'
+  | 'access_token_exchanged'
+  | 'exchange_failed'
+  | 'identity_withdrawn'
+  | 'worker_failed';
+
+/** One thing that happened in the background. Never holds token text. */
+export interface ProviderEvent {
+  readonly level: EventLevel;
+  readonly kind: EventKind;
+  /** The same in words, in English, with what is left of the token at hand. */
+  readonly message: string;
+  readonly at: Date;
+  /** The cause of a failure; absent if nothing failed. */
+  readonly error?: SvidexError;
+  /**
+   * How many events are missing between the one before and this one, because the
+   * listener was too far behind; absent if none.
+   */
+  readonly dropped?: number;
+}
+
+type Listener = (event: ProviderEvent) => void;
+
+/** What native code has collected for one listener. */
+class Observation {
+  readonly #native: NativeObservation;
+  #listener: Listener | undefined;
+
+  constructor(native: NativeProvider, listener: Listener) {
+    // Native code holds what it calls for as long as there is a provider, and a
+    // listener usually leads to its provider: held strongly, neither would ever go.
+    const self = new WeakRef(this);
+    this.#native = native.observe(() => {
+      const observation = self.deref();
+      if (observation !== undefined) observation.#deliver();
+    });
+    this.#listener = listener;
+  }
+
+  stop(): void {
+    this.#listener = undefined;
+  }
+
+  /** Native code calls this when something can be taken. It must not throw. */
+  #deliver(): void {
+    for (let event = this.#next(); event !== undefined; event = this.#next()) {
+      try {
+        this.#listener?.(event);
+      } catch (thrown) {
+        // As Node's EventTarget does it, so that it costs no other event.
+        process.nextTick(() => {
+          throw thrown;
+        });
+      }
+    }
+  }
+
+  #next(): ProviderEvent | undefined {
+    if (this.#listener === undefined) return undefined;
+    try {
+      const event = this.#native.take();
+      return event === null ? undefined : eventFrom(event);
+    } catch (thrown) {
+      const error = defect(thrown);
+      const { message } = error;
+      return { level: 'error', kind: 'worker_failed', message, at: new Date(), error };
+    }
+  }
+}
+
+/** By provider, and not longer than it: see the constructor above. */
+const observations = new WeakMap<NativeProvider, Observation>();
+
+/** @internal */
+export function observe(native: NativeProvider, listener: Listener): void {
+  const observation = new Observation(native, listener);
+  observations.get(native)?.stop();
+  observations.set(native, observation);
+}
+
+/** @internal */
+export function stopObserving(native: NativeProvider): void {
+  observations.get(native)?.stop();
+  observations.delete(native);
+  native.stopObserving();
+}
+
+function eventFrom(native: NativeEvent): ProviderEvent {
+  const { level, kind, atMs, failure, ...same } = native;
+  return {
+    level: level as EventLevel,
+    kind: kind as EventKind,
+    ...same,
+    at: new Date(atMs),
+    ...(failure && { error: errorFrom(failure) }),
+  };
+}
