@@ -3,13 +3,14 @@
 # libFuzzer makes of it, guided by coverage. Runs on stable Rust.
 #
 # usage: tests/fuzz/run.sh [--seconds N] [--grow] [TARGET ...]
-#   --seconds N  for each target, 20 by default
+#   --seconds N  for each target; 20 by default, 600 if SVIDEX_LONG is 1
 #   --grow       keeps the inputs that reach new code in corpus/
 # A crash leaves its input in target/fuzz/crashes and the exit status 1.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 seconds=20
+[ "${SVIDEX_LONG:-}" != 1 ] || seconds=600
 grow=
 targets=()
 while [ $# -gt 0 ]; do
