@@ -106,8 +106,19 @@ impl Bench {
         }
     }
 
-    pub(super) fn svid(&self, text: &str, life: i64) -> SubjectToken {
-        let now = self.clock.now();
+    /// Answers the next fetch.
+    pub(super) fn issue(&self, text: &str) {
+        self.fetches.next().send(Ok(self.svid(text))).unwrap();
+    }
+
+    /// Answers the next exchange.
+    pub(super) fn grant(&self, text: &str) {
+        self.exchanges.next().send(Ok(access(text))).unwrap();
+    }
+
+    /// An SVID that lives five minutes from now on.
+    pub(super) fn svid(&self, text: &str) -> SubjectToken {
+        let (now, life) = (self.clock.now(), 5 * MINUTE);
         SubjectToken {
             secret: Secret::new(text).unwrap(),
             jwt: Jwt {
@@ -163,12 +174,8 @@ impl Bench {
     pub(super) fn warm() -> Self {
         let bench = Self::new();
         let waiter = bench.wait(TokenKind::Access);
-        bench
-            .fetches
-            .next()
-            .send(Ok(bench.svid("svid-1", 5 * MINUTE)))
-            .unwrap();
-        bench.exchanges.next().send(Ok(access("access-1"))).unwrap();
+        bench.issue("svid-1");
+        bench.grant("access-1");
         assert_eq!(text(&waiter), "access-1");
         assert_eq!(bench.cached(TokenKind::Subject).as_deref(), Some("svid-1"));
         bench.clock.wait_for_sleep(|until| until == MINUTE);

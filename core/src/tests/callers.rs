@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::bench::{Bench, HANG_GUARD, MINUTE, access, error, failure, text};
+use super::bench::{Bench, HANG_GUARD, error, failure, text};
 use crate::config::Config;
 use crate::error::{ErrorKind, FailureClass};
 use crate::provider::Provider;
@@ -14,11 +14,7 @@ use crate::snapshot::TokenKind;
 fn get_token_alone_never_exchanges() {
     let bench = Bench::new();
     let waiter = bench.wait(TokenKind::Subject);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-1", 5 * MINUTE)))
-        .unwrap();
+    bench.issue("svid-1");
     assert_eq!(text(&waiter), "svid-1");
     assert_eq!(text(&bench.wait(TokenKind::Subject)), "svid-1");
     bench.fetches.none();
@@ -58,8 +54,8 @@ fn a_thousand_cold_callers_share_one_fetch_and_one_exchange() {
         all_done.recv_timeout(HANG_GUARD).unwrap();
     }
     assert_eq!(cancelled.load(Ordering::SeqCst), 501);
-    fetch.send(Ok(bench.svid("svid-1", 5 * MINUTE))).unwrap();
-    bench.exchanges.next().send(Ok(access("access-1"))).unwrap();
+    fetch.send(Ok(bench.svid("svid-1"))).unwrap();
+    bench.grant("access-1");
     for _ in 0..499 {
         all_done.recv_timeout(HANG_GUARD).unwrap();
     }
@@ -74,11 +70,7 @@ fn a_thousand_cold_callers_share_one_fetch_and_one_exchange() {
 fn a_permanent_failure_reaches_callers_at_once() {
     let bench = Bench::new();
     let waiter = bench.wait(TokenKind::Access);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-1", 5 * MINUTE)))
-        .unwrap();
+    bench.issue("svid-1");
     let refusal = failure(ErrorKind::ExchangeRejected, FailureClass::Permanent)
         .with_http_status(403)
         .with_oauth_code(Some("access_denied".into()));
@@ -112,7 +104,7 @@ fn three_transient_failures_in_a_row_reach_callers_and_a_success_ends_that() {
     assert_eq!(error(&waiter), down);
     assert_eq!(error(&bench.wait(TokenKind::Subject)), down);
     let retry = bench.fetches.next();
-    retry.send(Ok(bench.svid("svid-1", 5 * MINUTE))).unwrap();
+    retry.send(Ok(bench.svid("svid-1"))).unwrap();
     bench.ended(4, 0);
     assert_eq!(text(&bench.wait(TokenKind::Subject)), "svid-1");
 }
@@ -153,12 +145,8 @@ fn a_hung_attempt_ends_at_its_own_deadline() {
     bench.clock.wait_for_sleep(|until| until < 10_000);
     assert!(hung.is_closed(), "the attempt was given up");
     bench.advance(1_000);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-1", 5 * MINUTE)))
-        .unwrap();
-    bench.exchanges.next().send(Ok(access("access-1"))).unwrap();
+    bench.issue("svid-1");
+    bench.grant("access-1");
     assert_eq!(text(&waiter), "access-1");
     let last = bench.provider.status().last_error.unwrap();
     assert!(
@@ -175,11 +163,7 @@ fn a_panic_in_the_worker_is_internal_and_the_next_caller_gets_a_new_worker() {
     drop(bench.fetches.next());
     assert_eq!(error(&waiter).kind(), ErrorKind::Internal);
     let waiter = bench.wait(TokenKind::Subject);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-1", 5 * MINUTE)))
-        .unwrap();
+    bench.issue("svid-1");
     assert_eq!(text(&waiter), "svid-1");
 }
 
@@ -248,7 +232,7 @@ fn an_attempt_that_ends_after_close_leaves_no_token() {
     let waiter = bench.wait(TokenKind::Subject);
     let attempt = bench.fetches.next();
     bench.provider.close();
-    let _ = attempt.send(Ok(bench.svid("svid-1", 5 * MINUTE)));
+    let _ = attempt.send(Ok(bench.svid("svid-1")));
     assert_eq!(error(&waiter).kind(), ErrorKind::Closed);
     assert!(bench.cached(TokenKind::Subject).is_none());
 }

@@ -14,7 +14,7 @@ fn renewal_happens_behind_the_readers_back() {
     // Due, and still served from memory while the next one is under way.
     let fetch = bench.fetches.next();
     assert_eq!(bench.cached(TokenKind::Access).as_deref(), Some("access-1"));
-    fetch.send(Ok(bench.svid("svid-2", 5 * MINUTE))).unwrap();
+    fetch.send(Ok(bench.svid("svid-2"))).unwrap();
     let exchange = bench.exchanges.next();
     assert_eq!(bench.cached(TokenKind::Access).as_deref(), Some("access-1"));
     exchange.send(Ok(access("access-2"))).unwrap();
@@ -60,12 +60,8 @@ fn a_reader_after_a_suspend_finds_nothing_and_wakes_the_worker() {
     // The wall clock alone moved: the worker's sleep has not ended.
     bench.clock.jump(8 * 60 * MINUTE, 0);
     let waiter = bench.wait(TokenKind::Access);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-2", 5 * MINUTE)))
-        .unwrap();
-    bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
+    bench.issue("svid-2");
+    bench.grant("access-2");
     assert_eq!(text(&waiter), "access-2");
 }
 
@@ -78,7 +74,7 @@ fn invalidate_drops_one_token_and_forces_one_exchange_in_30_seconds() {
     assert!(bench.cached(TokenKind::Access).is_none());
     assert!(bench.cached(TokenKind::Subject).is_some());
     let waiter = bench.wait(TokenKind::Access);
-    bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
+    bench.grant("access-2");
     assert_eq!(text(&waiter), "access-2");
 
     bench.advance(5_000);
@@ -89,7 +85,7 @@ fn invalidate_drops_one_token_and_forces_one_exchange_in_30_seconds() {
         .wait_for_sleep(|until| (20_000..=25_000).contains(&until));
     bench.exchanges.none();
     bench.advance(wait);
-    bench.exchanges.next().send(Ok(access("access-3"))).unwrap();
+    bench.grant("access-3");
     assert_eq!(text(&waiter), "access-3");
     bench.fetches.none();
 }
@@ -98,20 +94,12 @@ fn invalidate_drops_one_token_and_forces_one_exchange_in_30_seconds() {
 fn a_rejected_svid_is_fetched_once_more_and_exchanged_at_once() {
     let bench = Bench::new();
     let waiter = bench.wait(TokenKind::Access);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-1", 5 * MINUTE)))
-        .unwrap();
+    bench.issue("svid-1");
     let rejected = failure(ErrorKind::ExchangeRejected, FailureClass::Permanent)
         .with_oauth_code(Some("invalid_subject_token".into()));
     bench.exchanges.next().send(Err(rejected)).unwrap();
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-2", 5 * MINUTE)))
-        .unwrap();
-    bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
+    bench.issue("svid-2");
+    bench.grant("access-2");
     assert_eq!(text(&waiter), "access-2");
 }
 
@@ -134,12 +122,8 @@ fn a_denial_30_seconds_after_the_first_drops_both_tokens() {
     assert!(bench.cached(TokenKind::Subject).is_none());
     assert_eq!(error(&bench.wait(TokenKind::Access)), denied);
     bench.advance(5_000);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-2", 5 * MINUTE)))
-        .unwrap();
-    bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
+    bench.issue("svid-2");
+    bench.grant("access-2");
     assert_eq!(text(&bench.wait(TokenKind::Access)), "access-2");
 }
 
@@ -160,15 +144,11 @@ fn an_observer_sees_failures_before_callers_do() {
     assert!(message.contains("ends in 149 s"), "{message}");
     bench.clock.wait_for_sleep(|until| until < 500);
     bench.advance(500);
-    bench
-        .fetches
-        .next()
-        .send(Ok(bench.svid("svid-2", 5 * MINUTE)))
-        .unwrap();
+    bench.issue("svid-2");
     let (level, kind, message) = events.recv_timeout(HANG_GUARD).unwrap();
     assert_eq!((level, kind), (Level::Info, EventKind::SubjectTokenFetched));
     assert!(message.contains("after failures"), "{message}");
-    bench.exchanges.next().send(Ok(access("access-2"))).unwrap();
+    bench.grant("access-2");
     let (level, kind, _) = events.recv_timeout(HANG_GUARD).unwrap();
     assert_eq!(
         (level, kind),
