@@ -84,7 +84,7 @@ func (p *Provider) GetToken(ctx context.Context) (string, error) {
 		runtime.KeepAlive(p)
 		return held.text, nil
 	}
-	return p.wait(ctx, subjectToken)
+	return p.read(ctx, subjectToken, generation != 0)
 }
 
 // AccessToken gives an OpenAI access token with life left, exchanged for a
@@ -95,7 +95,7 @@ func (p *Provider) AccessToken(ctx context.Context) (string, error) {
 		runtime.KeepAlive(p)
 		return held.text, nil
 	}
-	return p.wait(ctx, accessToken)
+	return p.read(ctx, accessToken, generation != 0)
 }
 
 // Invalidate drops whichever of the provider's two tokens has this text, so that

@@ -71,6 +71,23 @@ func TestWarmReadDoesNotAskTheContext(t *testing.T) {
 	}
 }
 
+// The SVID came for the sake of the access token, and no Go code has seen it.
+func TestFirstReadOfATokenInMemoryDoesNotAskTheContextEither(t *testing.T) {
+	provider := newProvider(t, configFor(emulator.ForTest(t)))
+	if _, err := provider.AccessToken(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	first, err := provider.GetToken(ended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := provider.GetToken(ended); err != nil || again != first {
+		t.Fatalf("another token, or %v", err)
+	}
+}
+
 func TestNextTokenIsReadOnceItIsThere(t *testing.T) {
 	e := emulator.ForTest(t)
 	e.Set(t, emulator.Object{"svid_repeat": false})

@@ -44,7 +44,44 @@ func (o operation) free() { C.svidex_operation_free(o.native) }
 // is the context that ends it.
 const pastDeadline = time.Second
 
-// wait gets a token that is not yet at hand as a Go string.
+// read gets a token that is not yet at hand as a Go string. A new one that the
+// native library has in memory waits for nobody, as little as later reads of it.
+func (p *Provider) read(ctx context.Context, kind tokenKind, isInMemory bool) (string, error) {
+	if isInMemory {
+		if text, ok := p.fromMemory(kind); ok {
+			return text, nil
+		}
+	}
+	return p.wait(ctx, kind)
+}
+
+// fromMemory never waits. It gives nothing if the token has just ended.
+func (p *Provider) fromMemory(kind tokenKind) (string, bool) {
+	const neverWait = 0
+	var token *C.svidex_token
+	var result C.svidex_result
+	if kind == accessToken {
+		result = C.svidex_provider_access_token(p.handle, neverWait, &token, nil)
+	} else {
+		result = C.svidex_provider_get_token(p.handle, neverWait, &token, nil)
+	}
+	runtime.KeepAlive(p)
+	if result != C.SVIDEX_RESULT_OK {
+		return "", false // A call that waits tells why.
+	}
+	defer C.svidex_token_free(token)
+	return adopt(p.held(kind), token), true
+}
+
+// held is where the Go string of such a token is kept.
+func (p *Provider) held(kind tokenKind) *atomic.Pointer[heldToken] {
+	if kind == accessToken {
+		return &p.access
+	}
+	return &p.subject
+}
+
+// wait gets a token that is not in memory.
 func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
 	if ctx.Err() != nil {
 		return "", contextError(ctx, nil)
@@ -69,10 +106,10 @@ func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
 
 // start begins a call; its outcome comes to the waiter exactly once.
 func (p *Provider) start(ctx context.Context, kind tokenKind) (operation, *waiter, error) {
-	w := &waiter{done: make(chan outcome, 1), held: &p.subject}
+	w := &waiter{done: make(chan outcome, 1), held: p.held(kind)}
 	isAccess := C.int(0)
 	if kind == accessToken {
-		w.held, isAccess = &p.access, 1
+		isAccess = 1
 	}
 	timeout := C.int64_t(-1)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -101,17 +138,17 @@ func svidexGoDone(handle C.uintptr_t, result C.svidex_result, token *C.svidex_to
 		w.done <- outcome{err: takeError(result, failure)}
 		return
 	}
-	w.done <- outcome{text: w.adopt(token)}
+	w.done <- outcome{text: adopt(w.held, token)}
 	C.svidex_token_free(token)
 }
 
-// adopt gives a token's text, copied from C once for all who wait for it.
-func (w *waiter) adopt(token *C.svidex_token) string {
+// adopt gives a token's text, copied from C once for all who read it.
+func adopt(place *atomic.Pointer[heldToken], token *C.svidex_token) string {
 	generation := uint64(C.svidex_token_generation(token))
-	if held := w.held.Load(); held != nil && held.generation == generation {
+	if held := place.Load(); held != nil && held.generation == generation {
 		return held.text
 	}
 	text := C.GoStringN(C.svidex_token_value(token), C.int(C.svidex_token_length(token)))
-	w.held.Store(&heldToken{generation: generation, text: text})
+	place.Store(&heldToken{generation: generation, text: text})
 	return text
 }

@@ -12,10 +12,12 @@ import (
 // WorkloadIdentity is for option.WithWorkloadIdentity: the SDK exchanges and
 // caches, the provider gives it a JWT-SVID with life left, from memory.
 //
-// RefreshBufferSeconds of the result suits SVIDs from a minute up: the SDK's own
-// 20 minutes, which it does not scale to a token's life, would have it exchange
-// on every request. Set it higher where your SVIDs live long. If the provider lacks one of the two IDs,
-// the first request fails with the error that names it.
+// RefreshBufferSeconds of the result is at most 15: with its own 20 minutes,
+// which it does not scale to a token's life, the SDK would exchange on every
+// request. That makes one exchange for each SVID that lives 75 seconds or more;
+// where yours live long, set more, but less than a fifth of their life. If the
+// provider lacks one of the two IDs, the first request fails with the error that
+// names it.
 func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
 	identity, err := provider.WorkloadIdentity()
 	if err != nil {

@@ -20,6 +20,7 @@ const (
 // Counters is what the emulator has seen since it started.
 type Counters struct {
 	FetchJWTSVID           int            `json:"fetch_jwt_svid"`
+	SVIDsMinted            int            `json:"svids_minted"`
 	Exchanges              int            `json:"exchanges"`
 	ExchangesOK            int            `json:"exchanges_ok"`
 	Discovery              int            `json:"discovery"`
