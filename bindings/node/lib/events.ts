@@ -69,28 +69,27 @@ class Observation {
 
   /** Native code calls this when something can be taken. It must not throw. */
   #deliver(): void {
-    for (let event = this.#next(); event !== undefined; event = this.#next()) {
-      try {
-        this.#listener?.(event);
-      } catch (thrown) {
-        // As Node's EventTarget does it, so that it costs no other event.
-        process.nextTick(() => {
-          throw thrown;
-        });
+    try {
+      // Looked at each time: a listener may stop its own observation.
+      while (this.#listener !== undefined) {
+        const event = this.#native.take();
+        if (event === null) return;
+        tell(this.#listener, eventFrom(event));
       }
+    } catch (thrown) {
+      if (this.#listener !== undefined) tell(this.#listener, defectEvent(thrown));
     }
   }
+}
 
-  #next(): ProviderEvent | undefined {
-    if (this.#listener === undefined) return undefined;
-    try {
-      const event = this.#native.take();
-      return event === null ? undefined : eventFrom(event);
-    } catch (thrown) {
-      const error = defect(thrown);
-      const { message } = error;
-      return { level: 'error', kind: 'worker_failed', message, at: new Date(), error };
-    }
+function tell(listener: Listener, event: ProviderEvent): void {
+  try {
+    listener(event);
+  } catch (thrown) {
+    // As Node's EventTarget does it, so that it costs no other event.
+    process.nextTick(() => {
+      throw thrown;
+    });
   }
 }
 
@@ -120,4 +119,10 @@ function eventFrom(native: NativeEvent): ProviderEvent {
     at: new Date(atMs),
     ...(failure && { error: errorFrom(failure) }),
   };
+}
+
+function defectEvent(thrown: unknown): ProviderEvent {
+  const error = defect(thrown);
+  const { message } = error;
+  return { level: 'error', kind: 'worker_failed', message, at: new Date(), error };
 }
