@@ -5,6 +5,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { Provider, SvidexError } from 'svidex';
 import { failsWith } from './support/assertions.mjs';
 import { startEmulator } from './support/emulator.mjs';
+import { firstFailure } from './support/events.mjs';
 
 let emulator;
 
@@ -32,29 +33,28 @@ test('invalid_config: no source, two sources, no IDs', async (t) => {
   await failsWith('invalid_config', () => noIds.workloadIdentity(), /OPENAI_IDENTITY_PROVIDER_ID/);
 });
 
+/** Fails once an attempt of it has: however slow the machine, not just with `timeout`. */
+async function failed(made, call) {
+  await firstFailure(made, call);
+  return call({ timeoutSeconds: 0.05 });
+}
+
 test('source_unavailable: no socket, no file', async (t) => {
   const socket = provider(t, { endpointSocket: 'unix:///nonexistent/agent.sock' });
   const error = await failsWith(
     'source_unavailable',
-    socket.getToken({ timeoutSeconds: 0.3 }),
+    failed(socket, socket.getToken),
     /nonexistent\/agent.sock/,
   );
   assert.equal(error.retryable, true);
   const file = provider(t, { identityTokenFile: '/nonexistent/token' });
-  await failsWith(
-    'source_unavailable',
-    file.getToken({ timeoutSeconds: 0.3 }),
-    /nonexistent\/token/,
-  );
+  await failsWith('source_unavailable', failed(file, file.getToken), /nonexistent\/token/);
 });
 
 test('permission_denied: no identity for this process', async (t) => {
   await emulator.fault('workload_api', { grpc_code: 'PermissionDenied' });
-  const error = await failsWith(
-    'permission_denied',
-    provider(t).getToken({ timeoutSeconds: 0.3 }),
-    /identity/,
-  );
+  const made = provider(t);
+  const error = await failsWith('permission_denied', failed(made, made.getToken), /identity/);
   assert.equal(error.httpStatus, undefined);
 });
 
@@ -76,10 +76,8 @@ test('exchange_rejected: status and OAuth code are kept', async (t) => {
 
 test('exchange_unavailable: Retry-After is kept', async (t) => {
   await emulator.fault('token_endpoint', { status: 503, headers: { 'retry-after': '7' } });
-  const error = await failsWith(
-    'exchange_unavailable',
-    provider(t).accessToken({ timeoutSeconds: 0.5 }),
-  );
+  const made = provider(t);
+  const error = await failsWith('exchange_unavailable', failed(made, made.accessToken));
   assert.equal(error.httpStatus, 503);
   assert.equal(error.retryAfterMs, 7000);
   assert.equal(error.retryable, true);
@@ -174,10 +172,10 @@ test('closed: at the end of a `using` block', async (t) => {
 });
 
 test('an error carries where it was awaited', async (t) => {
+  const made = provider(t, { identityTokenFile: '/nonexistent/token' });
+  await firstFailure(made, made.getToken);
   async function callerOfMine() {
-    await provider(t, { identityTokenFile: '/nonexistent/token' }).getToken({
-      timeoutSeconds: 0.2,
-    });
+    await made.getToken({ timeoutSeconds: 0.05 });
   }
   const error = await failsWith('source_unavailable', callerOfMine());
   assert.match(error.stack, /callerOfMine/);

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { startEmulator } from './support/emulator.mjs';
+import { recordEvents } from './support/events.mjs';
 import { root } from './support/run.mjs';
 
 let emulator;
@@ -112,9 +113,24 @@ test('an abort', async (t) => {
   await assert.rejects(call, { code: 'internal', message: /injected into cancel/ });
 });
 
+test('an event on its way: the listener hears of it, and of the next', async (t) => {
+  const made = provider(t);
+  const next = recordEvents(made);
+  addon.injectPanic('take_event');
+  await made.getToken();
+  const { level, kind, message, error } = await next();
+  assert.deepEqual([level, kind, error.code], ['error', 'worker_failed', 'internal']);
+  assert.match(message, /injected into take_event/);
+  await made.accessToken();
+  assert.equal((await next()).kind, 'subject_token_fetched');
+  assert.equal((await next()).kind, 'access_token_exchanged');
+});
+
 test('everything else', async (t) => {
   const made = provider(t);
   await panics('invalidate', () => made.invalidate('x'));
+  await panics('observe', () => made.observe(() => {}));
+  await panics('stop_observing', () => made.stopObserving());
   await panics('status', () => made.status());
   await panics('workload_identity', () => made.workloadIdentity());
   await panics('close', () => made.close());

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { Provider } from 'svidex';
 import { assertNoToken, failsWith } from './support/assertions.mjs';
 import { startEmulator } from './support/emulator.mjs';
+import { firstFailure } from './support/events.mjs';
 
 let emulator;
 
@@ -54,9 +55,10 @@ test('the error of a token file that holds a secret of another kind', async (t) 
   await emulator.tokenFile({ mode: 'once', content: secret });
   const provider = new Provider({ identityTokenFile: emulator.info.token_file });
   t.after(() => provider.close());
+  await firstFailure(provider, provider.getToken);
   const error = await failsWith(
     'invalid_subject_token',
-    provider.getToken({ timeoutSeconds: 0.3 }),
+    provider.getToken({ timeoutSeconds: 0.05 }),
   );
   assertNoToken(`${printed(error)}${error.stack}${printed(provider)}`, secret);
 });

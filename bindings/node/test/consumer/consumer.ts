@@ -3,7 +3,10 @@
 import {
   type CallOptions,
   type ErrorCode,
+  type EventKind,
+  type EventLevel,
   Provider,
+  type ProviderEvent,
   type ProviderOptions,
   type Status,
   SvidexError,
@@ -11,6 +14,8 @@ import {
   version,
   type WorkloadIdentity,
 } from 'svidex';
+
+declare const logger: Record<EventLevel, (fields: object, message: string) => void>;
 
 const options: ProviderOptions = {
   endpointSocket: 'unix:///run/spire/agent.sock',
@@ -28,6 +33,13 @@ export async function main(): Promise<string> {
   const identity: WorkloadIdentity = provider.workloadIdentity();
   const again: string = await identity.provider.getToken();
   provider.invalidate(svid);
+  other.observe(({ level, message, ...fields }: ProviderEvent) => logger[level](fields, message));
+  other.observe(({ level, message }) => console[level === 'warning' ? 'warn' : level](message));
+  other.observe(({ kind, at, error, dropped }) => {
+    const what: EventKind = kind;
+    console.log(what, at.toISOString(), error?.code, dropped?.toFixed());
+  });
+  other.stopObserving();
   const status: Status = provider.status();
   const token: TokenStatus | null = status.accessToken;
   const until: Date | undefined = token?.expiresAt;
@@ -51,5 +63,7 @@ new Provider({ endpoint_socket: 'x' });
 new Provider({ hint: 1 });
 // @ts-expect-error: an option that does not exist
 Provider.fromEnv({ apiKey: 'x' });
+// @ts-expect-error: a field that does not exist
+Provider.fromEnv().observe(({ token }) => token);
 // @ts-expect-error: a code that does not exist
 new SvidexError('no_such_code', '');

@@ -1,5 +1,4 @@
 // Reads on while the background refresh fails, and tells what the status says.
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Provider } from 'svidex';
 
@@ -7,9 +6,6 @@ process.on('unhandledRejection', () => console.log('unhandledRejection'));
 process.on('warning', () => console.log('warning'));
 const provider = new Provider(JSON.parse(process.argv[2]));
 const token = await provider.getToken();
-console.log('ready');
-await once(process.stdin, 'data');
-process.stdin.destroy();
 while (provider.status().fetchFailures === 0) {
   if ((await provider.getToken()) !== token) throw new Error('refreshed after all');
   await delay(10);

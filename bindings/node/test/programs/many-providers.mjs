@@ -1,7 +1,7 @@
 // Makes, uses and forgets or closes many providers; tells how many threads and
 // file descriptors that left.
 import { readdirSync } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as turn } from 'node:timers/promises';
 import { Provider } from 'svidex';
 
 const options = JSON.parse(process.argv[2]);
@@ -13,15 +13,26 @@ async function use(count) {
     await provider.accessToken();
     if (made % 2) provider.close();
   }
-  // Forgotten providers are closed when they are collected.
-  for (let round = 0; round < 10; round++) {
+}
+
+/** Forgotten providers are closed when they are collected, and then their threads tidy up. */
+async function settle(isSettled) {
+  for (let round = 0; !isSettled(); round++) {
+    // A leak ends the waiting too: the figures tell.
+    if (round === 1000) return;
     global.gc();
-    await turn();
+    await turn(round < 10 ? 0 : 10);
   }
 }
 
 await use(20);
+let rounds = 0;
+await settle(() => ++rounds > 10);
 const [threads, descriptors] = counted();
 await use(100);
+await settle(() => {
+  const [threadsLater, descriptorsLater] = counted();
+  return threadsLater <= threads && descriptorsLater <= descriptors;
+});
 const [threadsLater, descriptorsLater] = counted();
 console.log(JSON.stringify({ threads, threadsLater, descriptors, descriptorsLater }));

@@ -21,3 +21,17 @@ export function waitHere(condition) {
     Atomics.wait(nothing, 0, 0, 1);
   }
 }
+
+/**
+ * Calls, and resolves when an attempt of the provider has failed. After that, a call whose
+ * deadline passes tells why, and not only that it passed.
+ */
+export function firstFailure(provider, call) {
+  const failure = new Promise((resolve) => {
+    provider.observe(({ error }) => {
+      if (error) resolve();
+    });
+  });
+  call().catch(() => {});
+  return failure;
+}
