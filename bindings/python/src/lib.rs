@@ -7,9 +7,11 @@
 //! interpreter: it would wait for the GIL of a process that may be forking or
 //! exiting. And every call into the core runs inside [`guard::guarded`].
 
+mod event_log;
 mod failure;
 mod guard;
 mod mailbox;
+mod modules;
 mod options;
 mod provider;
 mod text;
@@ -18,6 +20,8 @@ mod wait;
 // `gil_used`: see `text`.
 #[pyo3::pymodule(gil_used = true)]
 mod _svidex {
+    #[pymodule_export]
+    use crate::event_log::{Event, EventLog};
     #[pymodule_export]
     use crate::guard::_panic;
     #[pymodule_export]

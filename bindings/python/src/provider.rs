@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::event_log::{listen, observe};
 use crate::guard::{guarded, guarded_look};
 use crate::mailbox::{Mailbox, Operation};
 use crate::options::{config, timeout, token};
@@ -119,6 +120,7 @@ impl Provider {
         timeout: Value<'_>,
     ) -> PyResult<Operation> {
         let timeout = self::timeout(timeout)?;
+        listen(py)?;
         let started = mailbox.get().start(&self.core, kind.into(), timeout);
         started.map_err(|failure| failure.into_py_err(py))
     }
@@ -161,6 +163,7 @@ impl Provider {
     /// A snapshot for health checks and people. Never blocks.
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static PARSE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        listen(py)?;
         let json = serde_json::to_string(&self.core_status(py)?)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         PARSE.import(py, "svidex._status", "parse")?.call1((json,))
@@ -216,7 +219,9 @@ impl Provider {
         make: fn(svidex::Config) -> Result<svidex::Provider, svidex::Error>,
     ) -> PyResult<Self> {
         let config = config(options)?;
-        let core = guarded(|| make(config)).map_err(|failure| failure.into_py_err(py))?;
+        let core = guarded(|| make(config).inspect(observe));
+        let core = core.map_err(|failure| failure.into_py_err(py))?;
+        listen(py)?;
         Ok(Self {
             core,
             subject: HostText::default(),
@@ -261,6 +266,7 @@ impl Provider {
             return Ok(text);
         }
         self.text(kind).forget(py);
+        listen(py)?;
         let waiter = guarded(|| Ok(self.core.wait(kind.into(), timeout)));
         let token = wait(py, waiter.map_err(|failure| failure.into_py_err(py))?)?;
         Ok(self.text(kind).of(py, &token))

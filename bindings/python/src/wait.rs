@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
 use svidex::{Token, Waiter};
 
 use crate::guard::guarded;
+use crate::modules::imported;
 
 /// How long Ctrl-C may go unnoticed: signal handlers run only when the main
 /// thread comes back to the interpreter.
@@ -46,9 +45,7 @@ pub(crate) fn wait(py: Python<'_>, waiter: Waiter) -> PyResult<Arc<Token>> {
 /// Where `threading` was never imported, nobody has asked for other threads:
 /// taking slices for nothing is cheaper than importing it for this.
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let modules = MODULES.import(py, "sys", "modules")?;
-    let Some(threading) = modules.get_item(intern!(py, "threading"))? else {
+    let Some(threading) = imported(py, intern!(py, "threading"))? else {
         return Ok(true);
     };
     let current = threading.call_method0(intern!(py, "get_ident"))?;

@@ -7,10 +7,19 @@ from typing_extensions import Never, Self, Unpack
 
 from ._errors import Error
 from ._options import Options
-from ._status import Status
+from ._status import ErrorKind, Status
 from ._workload_identity import WorkloadIdentity
 
-__all__ = ["Mailbox", "Operation", "Provider", "TokenKind", "__version__", "_panic"]
+__all__ = [
+    "Event",
+    "EventLog",
+    "Mailbox",
+    "Operation",
+    "Provider",
+    "TokenKind",
+    "__version__",
+    "_panic",
+]
 
 __version__: str
 
@@ -18,6 +27,42 @@ __version__: str
 class TokenKind:
     SUBJECT: ClassVar[TokenKind]
     ACCESS: ClassVar[TokenKind]
+
+@final
+class Event:
+    @property
+    def level(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def at_unix_ms(self) -> int: ...
+    @property
+    def error_kind(self) -> ErrorKind | None: ...
+    @property
+    def http_status(self) -> int | None: ...
+    @property
+    def oauth_code(self) -> str | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def dropped(self) -> int: ...
+
+@final
+class EventLog:
+    def __new__(cls) -> Self: ...
+    @staticmethod
+    def forget() -> None: ...
+    def claim(self) -> bool: ...
+    def unclaim(self) -> None: ...
+    def fileno(self) -> int | None: ...
+    def take(self) -> Event | None: ...
+    def pause(self, patience: float) -> None: ...
+    def resume(self) -> None: ...
+    def finish(self, patience: float) -> None: ...
 
 @final
 class Operation:
@@ -45,6 +90,9 @@ class Provider:
     `svidex.Options`. A wrong value raises `svidex.InvalidConfigError`.
 
     Closing it (`close()`, `with`, `async with`) is optional.
+
+    What happens in the background is logged by `logging.getLogger("svidex")`, in
+    a program that imports `logging`.
     """
 
     def __new__(cls, **options: Unpack[Options]) -> Self: ...

@@ -1,0 +1,224 @@
+"""Has svidex log to it, in one of several ways; ends with 0 when all is well."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import svidex
+from emulator import from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+emulator = from_environment()
+SECONDS = 20
+# Python 3.12 and later warn of any fork with threads about.
+warnings.simplefilter("ignore", DeprecationWarning)
+
+
+class Kinds(logging.Handler):
+    """Keeps which process saw what."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.seen = SimpleQueue[tuple[int, str, str]]()
+        logger = logging.getLogger("svidex")
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.put((os.getpid(), record.levelname, vars(record)["svidex_kind"]))
+
+    def expect(self, level: str, kind: str) -> None:
+        seen = self.seen.get(timeout=SECONDS)
+        assert seen == (os.getpid(), level, kind), seen
+
+
+def renew(provider: svidex.Provider) -> None:
+    provider.invalidate(provider.get_token())
+    provider.get_token()
+
+
+def run_child(child: Callable[[], object]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            signal.alarm(SECONDS)
+            child()
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status == 0, f"a child ended with {status}"
+
+
+def forks() -> None:
+    """Each process hears of its own, and of nothing else."""
+    kinds = Kinds()
+    provider = svidex.Provider.from_env()
+    provider.get_token()
+    kinds.expect("DEBUG", "subject_token_fetched")
+
+    def grandchild() -> None:
+        renew(provider)
+        kinds.expect("DEBUG", "subject_token_fetched")
+
+    def child() -> None:
+        emulator.settings(svid_ttl_seconds=4)
+        renew(provider)
+        kinds.expect("DEBUG", "subject_token_fetched")
+        # The next renewal is due after half of its life: that long it takes.
+        emulator.fault("workload_api", grpc_code="Unavailable", times=1)
+        kinds.expect("WARNING", "fetch_failed")
+        kinds.expect("INFO", "subject_token_fetched")
+        emulator.settings(svid_ttl_seconds=300)
+        renew(provider)
+        kinds.expect("DEBUG", "subject_token_fetched")
+        run_child(grandchild)
+
+    run_child(child)
+    assert kinds.seen.empty(), "that was the child's"
+    renew(provider)
+    kinds.expect("DEBUG", "subject_token_fetched")
+
+
+def forks_while_handling() -> None:
+    """A handler that is at work, or stuck, when its process forks."""
+    kinds = Kinds()
+    provider = svidex.Provider.from_env()
+    inside, leave = threading.Event(), threading.Event()
+
+    class Stuck(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            if os.getpid() == parent:
+                inside.set()
+                leave.wait(SECONDS)
+
+    parent = os.getpid()
+    stuck = Stuck()
+    logging.getLogger("svidex").addHandler(stuck)
+    provider.get_token()
+    kinds.expect("DEBUG", "subject_token_fetched")
+    assert inside.wait(SECONDS)
+
+    def child() -> None:
+        renew(provider)
+        kinds.expect("DEBUG", "subject_token_fetched")
+
+    for _ in range(5):
+        run_child(child)
+    leave.set()
+    renew(provider)
+    kinds.expect("DEBUG", "subject_token_fetched")
+    # Now with one that is often at work, for a moment.
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            renew(provider)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for _ in range(20):
+        run_child(lambda: svidex.Provider.from_env().get_token())
+    done.set()
+    worker.join()
+
+
+def closed() -> None:
+    """A child that becomes a daemon closes all descriptors, and opens files."""
+    kinds = Kinds()
+    provider = svidex.Provider.from_env()
+    provider.get_token()
+    kinds.expect("DEBUG", "subject_token_fetched")
+
+    def child() -> None:
+        os.closerange(3, 256)
+        files = [tempfile.TemporaryFile() for _ in range(50)]  # noqa: SIM115 (ends with us)
+        renew(provider)
+        # Whichever came first, the event or the new log: now there is one.
+        with suppress(Exception):
+            kinds.seen.get(timeout=0.5)
+        provider.status()
+        renew(provider)
+        assert kinds.seen.get(timeout=SECONDS)[0] == os.getpid()
+        for file in files:
+            assert file.seek(0, os.SEEK_END) == 0, "we wrote to somebody's file"
+
+    run_child(child)
+    renew(provider)
+    kinds.expect("DEBUG", "subject_token_fetched")
+
+
+def fail_once() -> None:
+    emulator.fault("token_endpoint", status=401, oauth_error="invalid_client")
+    with suppress(svidex.ExchangeRejectedError):
+        svidex.Provider.from_env().access_token()
+
+
+def configured() -> None:
+    logging.basicConfig(
+        stream=sys.stdout,
+        format=f"{logging.BASIC_FORMAT} "
+        "(%(svidex_kind)s %(svidex_oauth_code)s %(svidex_http_status)s)",
+    )
+    fail_once()
+
+
+def exits_while_printing() -> None:
+    """Many records, each of which holds the lock of stdout for a while."""
+    logging.basicConfig(stream=sys.stdout, level=logging.DEBUG)
+    provider = svidex.Provider.from_env()
+    enough = threading.Event()
+
+    def work() -> None:
+        for count in range(1_000_000):
+            renew(provider)
+            if count == 20:
+                enough.set()
+
+    for _ in range(2):
+        threading.Thread(target=work, daemon=True).start()
+    enough.wait(SECONDS)
+    print(f"ends at {time.monotonic()}", flush=True)
+
+
+def exits_while_blocked() -> None:
+    inside = threading.Event()
+
+    class Stuck(logging.Handler):
+        # Not `emit`: for its lock, logging itself waits.
+        def handle(self, _: logging.LogRecord) -> bool:
+            inside.set()
+            return threading.Event().wait()
+
+    logging.getLogger("svidex").addHandler(Stuck())
+    logging.getLogger("svidex").setLevel(logging.DEBUG)
+    svidex.Provider.from_env().get_token()
+    inside.wait(SECONDS)
+    print(f"ends at {time.monotonic()}", flush=True)
+
+
+emulator.settings(svid_repeat=False)
+{
+    "forks": forks,
+    "forks while handling": forks_while_handling,
+    "closed": closed,
+    "unconfigured": fail_once,
+    "configured": configured,
+    "exits while printing": exits_while_printing,
+    "exits while blocked": exits_while_blocked,
+}[sys.argv[1]]()
