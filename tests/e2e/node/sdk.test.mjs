@@ -4,20 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startFile } from '../../../bindings/node/test/support/run.mjs';
+import { runtimes } from './runtimes.mjs';
 import { environment, findWorld, replaceTokenFile } from './world.mjs';
-
-const node22 = fileURLToPath(new URL('node_modules/node22/bin/node', import.meta.url));
-const runtimes = [
-  { name: 'openai 6 on this Node', node: process.execPath, SVIDEX_E2E_SDK: 'openai' },
-  {
-    name: 'openai 7 on Node 22',
-    node: node22,
-    SVIDEX_E2E_SDK: 'openai7',
-    NODE_USE_ENV_PROXY: '1',
-    // Node's remark on that very variable.
-    NODE_OPTIONS: '--disable-warning=UNDICI-EHPA',
-  },
-];
 
 let world;
 
@@ -29,7 +17,7 @@ after(() => world.stop());
 const given = process.env.SVIDEX_EMULATOR_INFO !== undefined;
 const emulated = { skip: given && 'injects a fault that real SPIRE does not have' };
 
-for (const { name, node, ...variables } of runtimes) {
+for (const { name, node, variables } of runtimes) {
   describe(name, () => {
     const start = (program, way, source) =>
       startFile(fileURLToPath(new URL(`programs/${program}.mjs`, import.meta.url)), [way], {

@@ -2,7 +2,7 @@
 import { Provider, SvidexError } from 'svidex';
 import { ask, makeClient, ways } from './sdk.mjs';
 
-const provider = Provider.fromEnv({ callTimeoutSeconds: 0.3 });
+const provider = Provider.fromEnv({ callTimeoutSeconds: 2 });
 const client = (await makeClient(ways[process.argv[2]](provider))).withOptions({ maxRetries: 2 });
 const error = await ask(client).catch((thrown) => thrown);
 const ours = error instanceof SvidexError ? error : error.cause;
