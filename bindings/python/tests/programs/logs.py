@@ -178,6 +178,12 @@ def configured() -> None:
     fail_once()
 
 
+def about_to_end() -> None:
+    # In one write: others are at it.
+    sys.stdout.write(f"ends at {time.monotonic()}\n")
+    sys.stdout.flush()
+
+
 def exits_while_printing() -> None:
     """Many records, each of which holds the lock of stdout for a while."""
     logging.basicConfig(stream=sys.stdout, level=logging.DEBUG)
@@ -193,7 +199,7 @@ def exits_while_printing() -> None:
     for _ in range(2):
         threading.Thread(target=work, daemon=True).start()
     enough.wait(SECONDS)
-    print(f"ends at {time.monotonic()}", flush=True)
+    about_to_end()
 
 
 def exits_while_blocked() -> None:
@@ -209,7 +215,7 @@ def exits_while_blocked() -> None:
     logging.getLogger("svidex").setLevel(logging.DEBUG)
     svidex.Provider.from_env().get_token()
     inside.wait(SECONDS)
-    print(f"ends at {time.monotonic()}", flush=True)
+    about_to_end()
 
 
 emulator.settings(svid_repeat=False)
