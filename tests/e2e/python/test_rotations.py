@@ -70,13 +70,18 @@ def test_one_exchange_for_each_svid(
     report = json.loads(out)
     counters: dict[str, Any] = report["counters"]
 
-    # The least there can be. An access token ends with its SVID, and the next
-    # SVID comes after half a life. The SDK exchanges `buffer` before the end: a
-    # twentieth of a life, and that late there is always another SVID.
-    assert counters["exchanges"] == counters["exchanges_ok"] == 1 + ROTATIONS
-    # The one that comes next may be there before the SDK wants it.
-    spare = 1 if way == "workload_identity" else 0
-    assert 0 <= counters["svids_minted"] - (1 + ROTATIONS) <= spare
+    # One for each is the least there can be. An access token ends with its SVID,
+    # and the next SVID comes after half a life. The SDK exchanges `buffer` before
+    # the end: a twentieth of a life, and that late there is always another SVID.
+    exchanges = counters["exchanges"]
+    assert exchanges == counters["exchanges_ok"]
+    if way == "workload_identity":
+        assert exchanges == 1 + ROTATIONS
+    else:
+        # More if the program was kept from holding one: on a machine that stalls.
+        assert exchanges >= 1 + ROTATIONS
+    # The one that comes next may be there before it is exchanged.
+    assert exchanges <= counters["svids_minted"] <= exchanges + 1
     # An agent that repeats itself is asked twice.
     assert counters["fetch_jwt_svid"] <= counters["svids_minted"] * (2 if LONG else 1)
 
