@@ -73,14 +73,14 @@ def records(emulator: OwnEmulator) -> Iterator[Records]:
 def test_a_failing_refresh_shows_before_callers_feel_it(
     make_provider: MakeProvider, emulator: OwnEmulator, records: Records
 ) -> None:
-    emulator.settings(svid_ttl_seconds=4)
+    emulator.settings(svid_ttl_seconds=6)
     provider = make_provider()
     token = provider.get_token()
     first = records.expect(logging.DEBUG, "subject_token_fetched")
     assert re.fullmatch(r"fetched a JWT-SVID: \d s left", first.getMessage())
 
     # The renewal is due after half of its life: that long it takes.
-    emulator.fault("workload_api", grpc_code="Unavailable", times=1)
+    emulator.fault("workload_api", grpc_code="Unavailable")
     failed = records.expect(logging.WARNING, "fetch_failed")
     left = re.search(r"the held token ends in (\d+) s", failed.getMessage())
     assert left is not None
@@ -89,8 +89,12 @@ def test_a_failing_refresh_shows_before_callers_feel_it(
     assert vars(failed)["svidex_http_status"] is None
     assert provider.get_token() == token
 
-    recovered = records.expect(logging.INFO, "subject_token_fetched")
+    emulator.heal()
+    while (recovered := records.next()).levelno == logging.WARNING:
+        assert vars(recovered)["svidex_kind"] == "fetch_failed"
+    assert recovered.levelno == logging.INFO
     assert "after failures" in recovered.getMessage()
+    assert vars(recovered)["svidex_kind"] == "subject_token_fetched"
     assert vars(recovered)["svidex_error_kind"] is None
 
 

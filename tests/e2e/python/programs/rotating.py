@@ -26,7 +26,7 @@ ROTATIONS = 10
 # How often a program calls.
 PACE_SECONDS = 0.05
 # Answered while an exchange stands still.
-CALLS_MEANWHILE = 3
+CALLS_MEANWHILE = 2
 
 emulator = from_environment()
 provider = svidex.Provider.from_env()
