@@ -33,6 +33,8 @@ async function run(t, { node, variables }, way) {
       node,
       env: { ...environment(world, 'workload_api'), ...variables },
       inherit: false,
+      // A rotation takes less than an SVID's life.
+      guardMs: 2 * rotations * svidSeconds * 1000,
     }).ended;
     assert.equal(stderr, '');
     assert.equal(status, 0);

@@ -27,12 +27,13 @@ export function run(command, args, options) {
   return start(command, args, options).ended;
 }
 
-function start(command, args, { cwd = root, env = {}, inherit = true } = {}) {
+function start(command, args, options = {}) {
+  const { cwd = root, env = {}, inherit = true, guardMs = 120_000 } = options;
   const child = spawn(command, args, {
     cwd,
     env: inherit ? { ...process.env, ...env } : env,
     // A hang ends here, with a signal and so without a status.
-    timeout: 120_000,
+    timeout: guardMs,
     killSignal: 'SIGKILL',
   });
   const result = { stdout: '', stderr: '' };
