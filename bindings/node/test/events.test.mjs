@@ -17,7 +17,7 @@ after(() => emulator.stop());
 afterEach(async () => {
   await emulator.heal();
   await emulator.hold('workload_api', false);
-  await emulator.settings({ svid_ttl_seconds: 300 });
+  await emulator.settings({ svid_ttl_seconds: 300, svid_repeat: true });
 });
 
 function made(t, options = emulator.options) {
@@ -29,7 +29,8 @@ function made(t, options = emulator.options) {
 const named = ({ level, kind }) => `${level} ${kind}`;
 
 test('a renewal that fails is told before callers feel it, and so is the recovery', async (t) => {
-  await emulator.settings({ svid_ttl_seconds: 6 });
+  // A new SVID at each fetch: a retry may come before half of the first one's life.
+  await emulator.settings({ svid_ttl_seconds: 6, svid_repeat: false });
   // The first fetch succeeds; the renewal is due after three seconds.
   await emulator.fault('workload_api', { grpc_code: 'Unavailable', after: 1, times: 1 });
   const provider = made(t);
@@ -59,7 +60,6 @@ test('a renewal that fails is told before callers feel it, and so is the recover
 
 test('renewals in the ordinary course of things are for debugging', async (t) => {
   await emulator.settings({ svid_ttl_seconds: 4, svid_repeat: false });
-  t.after(() => emulator.settings({ svid_repeat: true }));
   const provider = made(t);
   const next = recordEvents(provider);
   const first = await provider.accessToken();
