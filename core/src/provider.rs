@@ -29,9 +29,17 @@ use crate::{runtime, source, worker};
 #[derive(Clone)]
 pub struct Provider {
     pub(crate) shared: Arc<Shared>,
-    /// The fork generation whose children have already looked at what they inherited.
-    adopted: Arc<AtomicU64>,
+    inheritance: Arc<Inheritance>,
     _close_on_drop: Arc<CloseOnDrop>,
+}
+
+/// How far a forked child has come with what it inherited.
+struct Inheritance {
+    /// The fork generation that has asked itself whether it may use the tokens.
+    examined_by: AtomicU64,
+    /// The fork generation in which somebody sees that they become due: those who
+    /// brought them, or else a worker that a reader has woken.
+    watched_by: AtomicU64,
 }
 
 /// What an OpenAI SDK wants to know beside the callback (`workload_identity`).
@@ -104,7 +112,10 @@ impl Provider {
         });
         Ok(Self {
             _close_on_drop: Arc::new(CloseOnDrop(Arc::clone(&shared))),
-            adopted: Arc::new(AtomicU64::new(runtime::fork_generation())),
+            inheritance: Arc::new(Inheritance {
+                examined_by: AtomicU64::new(runtime::fork_generation()),
+                watched_by: AtomicU64::new(runtime::fork_generation()),
+            }),
             shared,
         })
     }
@@ -114,8 +125,8 @@ impl Provider {
     #[inline]
     #[must_use]
     pub fn cached(&self, kind: TokenKind) -> Option<Arc<Token>> {
-        if self.adopted.load(Ordering::Relaxed) != runtime::fork_generation() {
-            self.adopt();
+        if self.inheritance.watched_by.load(Ordering::Relaxed) != runtime::fork_generation() {
+            self.adopt(kind);
         }
         match self.shared.snapshot.read(kind, &*self.shared.clock) {
             Read::Token(token) => Some(token),
@@ -316,15 +327,29 @@ impl Provider {
         self.shared.closed.load(Ordering::Acquire)
     }
 
-    /// The first call in a forked child: a child that runs as somebody else
-    /// must not use tokens that were issued to its parent.
+    /// A read in a forked child that has no worker of its own yet. It starts none
+    /// before the token is due: many children read once and end.
     #[cold]
-    fn adopt(&self) {
-        if runtime::changed_user_since_fork() {
-            self.shared.snapshot.clear();
+    fn adopt(&self, kind: TokenKind) {
+        let generation = runtime::fork_generation();
+        let Inheritance {
+            examined_by,
+            watched_by,
+        } = &*self.inheritance;
+        if examined_by.load(Ordering::Acquire) != generation {
+            // A child that runs as somebody else must not use tokens that were
+            // issued to its parent.
+            if runtime::changed_user_since_fork() {
+                self.shared.snapshot.clear();
+            }
+            examined_by.store(generation, Ordering::Release);
         }
-        self.adopted
-            .store(runtime::fork_generation(), Ordering::Relaxed);
+        let mailbox = self.shared.mailbox.load_full();
+        if mailbox.is_some_and(|it| it.fork_generation() == generation) {
+            watched_by.store(generation, Ordering::Relaxed);
+        } else {
+            self.shared.snapshot.unread(kind);
+        }
     }
 
     #[cold]

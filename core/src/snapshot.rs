@@ -198,6 +198,13 @@ impl Snapshot {
         Read::Token(Arc::clone(token))
     }
 
+    /// The next read of the token counts as its first.
+    pub(crate) fn unread(&self, kind: TokenKind) {
+        if let Some(token) = self.cell(kind).load().as_ref() {
+            token.read.store(false, Ordering::SeqCst);
+        }
+    }
+
     /// Drops whichever token has this text. Comparing texts this way tells by
     /// its time nothing that a caller who holds the text does not know.
     pub(crate) fn remove(&self, text: &str) -> Option<TokenKind> {

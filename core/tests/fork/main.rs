@@ -115,6 +115,54 @@ fn children_of_a_busy_parent_serve_what_they_inherit_and_fetch_anew() {
     report_ages("warm", ages);
 }
 
+/// Reads, and never waits; until every token that was inherited has been renewed.
+fn only_read(provider: &Provider) -> Result<String, String> {
+    let generation = |kind| {
+        let token = provider.cached(kind);
+        token
+            .map(|token| token.generation())
+            .ok_or("a reader found nothing")
+    };
+    let inherited = [generation(KINDS[0])?, generation(KINDS[1])?];
+    let born = Instant::now();
+    while generation(KINDS[0])? == inherited[0] || generation(KINDS[1])? == inherited[1] {
+        if born.elapsed() > HANG_GUARD / 2 {
+            return Err("no renewal".into());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(String::new())
+}
+
+#[test]
+fn a_child_that_only_reads_never_finds_itself_without() {
+    let _turn = one_at_a_time();
+    // Due after three seconds and handed out for more than five.
+    let emulator = emulator(&json!({"svid_repeat": false, "svid_ttl_seconds": 6}));
+    let provider = provider(emulator.info());
+    tokens(&provider).expect("a warm parent");
+    let threads = || {
+        std::fs::read_dir("/proc/self/task")
+            .expect("procfs")
+            .count()
+    };
+    let children = [(); SIBLINGS].map(|()| {
+        Child::fork(|| {
+            provider
+                .cached(TokenKind::Access)
+                .ok_or("an inherited token is lost")?;
+            // What it has is good for seconds: nothing is to be done yet.
+            match threads() {
+                1 => only_read(&provider),
+                threads => Err(format!("{threads} threads for one read")),
+            }
+        })
+    });
+    for child in children {
+        child.join();
+    }
+}
+
 #[test]
 fn a_child_born_during_the_first_fetch_makes_its_own() {
     let _turn = one_at_a_time();
