@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LONG = bool(os.environ.get("SVIDEX_LONG"))
-SVID_SECONDS = 20 if LONG else 5
+SVID_SECONDS = 20 if LONG else 8
 ROTATIONS = 10
 pytestmark = pytest.mark.skipif(
     "SVIDEX_EMULATOR_INFO" in os.environ, reason="SVIDs of a few seconds are the emulator's"
