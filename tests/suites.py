@@ -27,6 +27,7 @@ def lint(name: str, command: str, directory: str = ".") -> Suite:
 PYTHON = "$VENV/bin/python"
 SPIRE = "tests/spire/spire.py run -- "
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
+C_SOURCES = "bindings/go/*.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch]"
 GO_MODULES = "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
 
 SUITES = [
@@ -51,6 +52,7 @@ SUITES = [
         f"for module in {GO_MODULES}; do (cd $module && go vet ./...); done; "
         f"for module in bindings/go bindings/go/svidexopenai tests/e2e/go; do (cd $module && {STATICCHECK} ./...); done",
     ),
+    lint("c", f"$VENV/bin/clang-format --dry-run --Werror {C_SOURCES}"),
     Suite("core", "cargo test -p svidex"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),

@@ -4,7 +4,9 @@
 
 #if defined(__has_include)
 #if !__has_include(<svidex.h>)
+/* clang-format off */
 #error "the native library of svidex is missing. In a clone run `make go` (or bindings/go/build.sh) first; with the library installed on the system build with `-tags svidex_system`; otherwise this platform has no prebuilt library."
+/* clang-format on */
 #endif
 #endif
 

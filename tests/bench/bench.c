@@ -15,15 +15,13 @@ enum { CALLS = 2000, MAX_ROUNDS = 10000 };
 
 static svidex_provider *provider;
 
-static void fail(const char *what)
-{
+static void fail(const char *what) {
     fprintf(stderr, "bench.c: %s failed\n", what);
     exit(1);
 }
 
 /* As a program reads: take a token, look at its text, let go. */
-static void read_token(void)
-{
+static void read_token(void) {
     svidex_token *token = NULL;
     if (svidex_provider_get_token(provider, -1, &token, NULL) != SVIDEX_RESULT_OK) {
         fail("svidex_provider_get_token");
@@ -35,8 +33,7 @@ static void read_token(void)
 }
 
 /* The cheaper form, for who keeps the text of the token (the Go binding does). */
-static void read_generation(void)
-{
+static void read_generation(void) {
     if (svidex_provider_token_generation(provider) == 0) {
         fail("svidex_provider_token_generation");
     }
@@ -44,8 +41,7 @@ static void read_generation(void)
 
 static void call_nothing(void) { svidex_token_free(NULL); }
 
-static void look_at_clock(void)
-{
+static void look_at_clock(void) {
     struct timespec now;
     if (clock_gettime(CLOCK_BOOTTIME, &now) != 0) {
         fail("clock_gettime");
@@ -64,8 +60,7 @@ static const struct {
 
 enum { MEASURES = sizeof measures / sizeof measures[0] };
 
-static double nanoseconds_per_call(void (*call)(void))
-{
+static double nanoseconds_per_call(void (*call)(void)) {
     struct timespec began, ended;
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (int i = 0; i < CALLS; i++) {
@@ -76,8 +71,7 @@ static double nanoseconds_per_call(void (*call)(void))
     return (seconds * 1e9 + (double)(ended.tv_nsec - began.tv_nsec)) / CALLS;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static double samples[MEASURES][MAX_ROUNDS];
     int rounds = argc > 1 ? atoi(argv[1]) : 0;
     if (rounds < 1 || rounds > MAX_ROUNDS) {
