@@ -125,14 +125,28 @@ impl Provider {
     #[inline]
     #[must_use]
     pub fn cached(&self, kind: TokenKind) -> Option<Arc<Token>> {
+        self.look(kind, Arc::clone)
+    }
+
+    /// The [`Token::generation`] of what [`Provider::cached`] gives: all that a
+    /// binding needs to know that the string it keeps is still the current one.
+    /// Counts as a read of the token.
+    #[inline]
+    #[must_use]
+    pub fn cached_generation(&self, kind: TokenKind) -> Option<u64> {
+        self.look(kind, |token| token.generation())
+    }
+
+    #[inline]
+    fn look<T>(&self, kind: TokenKind, of: impl FnOnce(&Arc<Token>) -> T) -> Option<T> {
         if self.inheritance.watched_by.load(Ordering::Relaxed) != runtime::fork_generation() {
             self.adopt(kind);
         }
-        match self.shared.snapshot.read(kind, &*self.shared.clock) {
-            Read::Token(token) => Some(token),
-            Read::TokenAndDue(token) => {
+        match self.shared.snapshot.look(kind, &*self.shared.clock, of) {
+            Read::Token(seen) => Some(seen),
+            Read::TokenAndDue(seen) => {
                 self.wake_worker();
-                Some(token)
+                Some(seen)
             }
             Read::Nothing => None,
         }

@@ -156,10 +156,10 @@ fn next_generation() -> u64 {
 }
 
 /// What a read found.
-pub(crate) enum Read {
-    Token(Arc<Token>),
+pub(crate) enum Read<T = Arc<Token>> {
+    Token(T),
     /// The first read after renewal became due: worth telling the worker.
-    TokenAndDue(Arc<Token>),
+    TokenAndDue(T),
     Nothing,
 }
 
@@ -181,6 +181,17 @@ impl Snapshot {
     /// The token, if it may be handed out now.
     #[inline]
     pub(crate) fn read(&self, kind: TokenKind, clock: &dyn Clock) -> Read {
+        self.look(kind, clock, Arc::clone)
+    }
+
+    /// What `of` says of it: for who needs no share in the token.
+    #[inline]
+    pub(crate) fn look<T>(
+        &self,
+        kind: TokenKind,
+        clock: &dyn Clock,
+        of: impl FnOnce(&Arc<Token>) -> T,
+    ) -> Read<T> {
         let now = clock.now();
         let guard = self.cell(kind).load();
         let Some(token) = guard.as_ref().filter(|token| token.held.is_usable(now)) else {
@@ -193,9 +204,9 @@ impl Snapshot {
             && !token.read.swap(true, Ordering::SeqCst)
             && token.held.is_due(clock.now())
         {
-            return Read::TokenAndDue(Arc::clone(token));
+            return Read::TokenAndDue(of(token));
         }
-        Read::Token(Arc::clone(token))
+        Read::Token(of(token))
     }
 
     /// The next read of the token counts as its first.

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use svidex::{Config, Provider, Token, TokenKind};
+use svidex::{Config, Provider, TokenKind};
 
 use crate::config::svidex_config;
 use crate::error::svidex_error;
@@ -227,8 +227,8 @@ pub unsafe extern "C" fn svidex_provider_access_token_generation(
 unsafe fn generation(provider: *const svidex_provider, kind: TokenKind) -> u64 {
     // SAFETY: by the caller's word.
     let provider = unsafe { provider.as_ref() };
-    let token = provider.and_then(|provider| provider.inner.cached(kind));
-    token.as_deref().map_or(0, Token::generation)
+    let generation = provider.and_then(|provider| provider.inner.cached_generation(kind));
+    generation.unwrap_or(0)
 }
 
 /// Drops whichever of the provider's two tokens has this text, so that the next

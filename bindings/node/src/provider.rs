@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{Either, Either3, Env, Function, Result};
 use napi_derive::napi;
-use svidex::{Config, Operation, Provider, TokenKind};
+use svidex::{Config, Operation, Provider, Token, TokenKind};
 
 use crate::completion::{Completion, Queue, SharedBell};
 use crate::failure::Failure;
@@ -68,16 +68,16 @@ impl NativeProvider {
         // napi catches panics in closures by itself.
         env.create_function_from_closure("read", move |_| {
             fault::point("read");
-            let Some(token) = provider.cached(kind) else {
-                handed_out.set(None);
-                return Ok(Either3::C(()));
-            };
-            let generation = Some(token.generation());
-            if handed_out.get() == generation {
+            let generation = provider.cached_generation(kind);
+            if generation.is_some() && generation == handed_out.get() {
                 return Ok(Either3::B(true));
             }
-            handed_out.set(generation);
-            Ok(Either3::A(TokenText(token)))
+            let token = provider.cached(kind);
+            handed_out.set(token.as_deref().map(Token::generation));
+            Ok(match token {
+                Some(token) => Either3::A(TokenText(token)),
+                None => Either3::C(()),
+            })
         })
     }
 

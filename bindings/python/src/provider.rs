@@ -235,6 +235,16 @@ impl Provider {
 
     #[inline]
     fn warm<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
+        let generation = guarded_look(|| self.core.cached_generation(kind.into()))?;
+        match self.text(kind).current(py, generation) {
+            Some(text) => Some(text),
+            None => self.warm_and_new(py, kind),
+        }
+    }
+
+    /// The first read of a token that is held.
+    #[cold]
+    fn warm_and_new<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
         let token = guarded_look(|| self.core.cached(kind.into()))?;
         Some(self.text(kind).of(py, &token))
     }

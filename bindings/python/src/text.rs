@@ -24,20 +24,27 @@ struct Kept {
 unsafe impl Sync for HostText {}
 
 impl HostText {
+    /// The text that is kept, if it is of this generation.
     #[inline]
-    pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
-        let generation = token.generation();
+    pub(crate) fn current<'py>(
+        &self,
+        py: Python<'py>,
+        generation: u64,
+    ) -> Option<Bound<'py, PyString>> {
         let kept = self.with(py, |kept| match kept {
             Some(kept) if kept.generation == generation => Some(kept.text.clone_ref(py)),
             _ => None,
         });
-        match kept {
-            Some(text) => text.into_bound(py),
+        kept.map(|text| text.into_bound(py))
+    }
+
+    pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
+        match self.current(py, token.generation()) {
+            Some(text) => text,
             None => self.keep(py, token),
         }
     }
 
-    #[cold]
     fn keep<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
         let text = PyString::new(py, token.expose_secret());
         let kept = Kept {
