@@ -37,6 +37,7 @@ mod status;
 mod worker;
 mod call;
 mod provider;
+mod reader;
 pub mod doctor;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -57,6 +58,7 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Level};
 pub use jwt::{Jwt, JwtError};
 pub use provider::{Provider, WorkloadIdentity};
+pub use reader::Reader;
 pub use runtime::on_runtime_thread;
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};

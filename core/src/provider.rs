@@ -139,10 +139,21 @@ impl Provider {
 
     #[inline]
     fn look<T>(&self, kind: TokenKind, of: impl FnOnce(&Arc<Token>) -> T) -> Option<T> {
+        self.before_read(kind);
+        let read = self.shared.snapshot.look(kind, &*self.shared.clock, of);
+        self.after_read(read)
+    }
+
+    #[inline]
+    pub(crate) fn before_read(&self, kind: TokenKind) {
         if self.inheritance.watched_by.load(Ordering::Relaxed) != runtime::fork_generation() {
             self.adopt(kind);
         }
-        match self.shared.snapshot.look(kind, &*self.shared.clock, of) {
+    }
+
+    #[inline]
+    pub(crate) fn after_read<T>(&self, read: Read<T>) -> Option<T> {
+        match read {
             Read::Token(seen) => Some(seen),
             Read::TokenAndDue(seen) => {
                 self.wake_worker();

@@ -127,6 +127,28 @@ impl Token {
         self.scope.as_deref()
     }
 
+    /// The token, if it may be handed out now.
+    #[inline]
+    pub(crate) fn look<T>(
+        self: &Arc<Self>,
+        clock: &dyn Clock,
+        of: impl FnOnce(&Arc<Self>) -> T,
+    ) -> Read<T> {
+        if !self.held.is_usable(clock.now()) {
+            return Read::Nothing;
+        }
+        // Written once per token, so that readers on many cores share the line.
+        // And the clock is looked at again behind the mark: the worker looks at
+        // the clock first, so one of the two sees both that it is due and read.
+        if !self.was_read()
+            && !self.read.swap(true, Ordering::SeqCst)
+            && self.held.is_due(clock.now())
+        {
+            return Read::TokenAndDue(of(self));
+        }
+        Read::Token(of(self))
+    }
+
     pub(crate) fn was_read(&self) -> bool {
         self.read.load(Ordering::Relaxed)
     }
@@ -192,21 +214,10 @@ impl Snapshot {
         clock: &dyn Clock,
         of: impl FnOnce(&Arc<Token>) -> T,
     ) -> Read<T> {
-        let now = clock.now();
-        let guard = self.cell(kind).load();
-        let Some(token) = guard.as_ref().filter(|token| token.held.is_usable(now)) else {
-            return Read::Nothing;
-        };
-        // Written once per token, so that readers on many cores share the line.
-        // And the clock is looked at again behind the mark: the worker looks at
-        // the clock first, so one of the two sees both that it is due and read.
-        if !token.was_read()
-            && !token.read.swap(true, Ordering::SeqCst)
-            && token.held.is_due(clock.now())
-        {
-            return Read::TokenAndDue(of(token));
+        match self.cell(kind).load().as_ref() {
+            Some(token) => token.look(clock, of),
+            None => Read::Nothing,
         }
-        Read::Token(of(token))
     }
 
     /// The next read of the token counts as its first.

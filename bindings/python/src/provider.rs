@@ -7,7 +7,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::event_log::{listen, observe};
-use crate::guard::{guarded, guarded_look};
+use crate::guard::guarded;
 use crate::mailbox::{Mailbox, Operation};
 use crate::options::{config, timeout, token};
 use crate::text::HostText;
@@ -223,9 +223,9 @@ impl Provider {
         let core = core.map_err(|failure| failure.into_py_err(py))?;
         listen(py)?;
         Ok(Self {
+            subject: HostText::new(&core, svidex::TokenKind::Subject),
+            access: HostText::new(&core, svidex::TokenKind::Access),
             core,
-            subject: HostText::default(),
-            access: HostText::default(),
         })
     }
 
@@ -235,18 +235,7 @@ impl Provider {
 
     #[inline]
     fn warm<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
-        let generation = guarded_look(|| self.core.cached_generation(kind.into()))?;
-        match self.text(kind).current(py, generation) {
-            Some(text) => Some(text),
-            None => self.warm_and_new(py, kind),
-        }
-    }
-
-    /// The first read of a token that is held.
-    #[cold]
-    fn warm_and_new<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
-        let token = guarded_look(|| self.core.cached(kind.into()))?;
-        Some(self.text(kind).of(py, &token))
+        self.text(kind).cached(py)
     }
 
     #[inline]

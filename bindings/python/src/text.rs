@@ -1,18 +1,25 @@
-//! The Python string of the current token.
+//! The current token as a Python string.
 
 use std::cell::UnsafeCell;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use svidex::Token;
+use svidex::{Provider, Reader, Token, TokenKind};
 
-/// Keeps the `str` of the last token handed out, so that a warm read copies
-/// nothing and every caller shares one object.
+use crate::guard::guarded_look;
+
+/// Reads one of the provider's tokens, and keeps the `str` of the last one handed
+/// out, so that a warm read copies nothing and every caller shares one object.
 ///
 /// The GIL is its lock: a mutex would cost a third of a warm read, and a child
 /// could inherit it locked.
-#[derive(Default)]
-pub(crate) struct HostText(UnsafeCell<Option<Kept>>);
+pub(crate) struct HostText(UnsafeCell<Inner>);
+
+struct Inner {
+    reader: Reader,
+    kept: Option<Kept>,
+}
 
 struct Kept {
     generation: u64,
@@ -24,27 +31,44 @@ struct Kept {
 unsafe impl Sync for HostText {}
 
 impl HostText {
-    /// The text that is kept, if it is of this generation.
-    #[inline]
-    pub(crate) fn current<'py>(
-        &self,
-        py: Python<'py>,
-        generation: u64,
-    ) -> Option<Bound<'py, PyString>> {
-        let kept = self.with(py, |kept| match kept {
-            Some(kept) if kept.generation == generation => Some(kept.text.clone_ref(py)),
-            _ => None,
-        });
-        kept.map(|text| text.into_bound(py))
+    pub(crate) fn new(provider: &Provider, kind: TokenKind) -> Self {
+        Self(UnsafeCell::new(Inner {
+            reader: Reader::new(provider, kind),
+            kept: None,
+        }))
     }
 
+    /// The text of the token that is held and usable.
+    #[inline]
+    pub(crate) fn cached<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+        let (text, token) = self.with(py, |Inner { reader, kept }| {
+            let token = guarded_look(|| reader.cached())?;
+            match kept {
+                Some(kept) if kept.generation == token.generation() => {
+                    Some((Some(kept.text.clone_ref(py)), None))
+                }
+                _ => Some((None, Some(Arc::clone(token)))),
+            }
+        })?;
+        match (text, token) {
+            (Some(text), _) => Some(text.into_bound(py)),
+            (None, token) => token.map(|token| self.keep(py, &token)),
+        }
+    }
+
+    /// The text of a token that somebody waited for.
     pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
-        match self.current(py, token.generation()) {
-            Some(text) => text,
+        let kept = self.with(py, |inner| match &inner.kept {
+            Some(kept) if kept.generation == token.generation() => Some(kept.text.clone_ref(py)),
+            _ => None,
+        });
+        match kept {
+            Some(text) => text.into_bound(py),
             None => self.keep(py, token),
         }
     }
 
+    #[cold]
     fn keep<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
         let text = PyString::new(py, token.expose_secret());
         let kept = Kept {
@@ -62,9 +86,8 @@ impl HostText {
 
     /// Lets go of the text, if it is `token`.
     pub(crate) fn forget_if(&self, py: Python<'_>, token: &str) {
-        let same = |kept: &mut Option<Kept>| {
-            kept.as_ref()
-                .is_some_and(|kept| kept.text.bind(py) == token)
+        let same = |inner: &mut Inner| {
+            (inner.kept.as_ref()).is_some_and(|kept| kept.text.bind(py) == token)
         };
         if self.with(py, same) {
             self.forget(py);
@@ -73,12 +96,15 @@ impl HostText {
 
     fn replace(&self, py: Python<'_>, new: Option<Kept>) {
         // Dropped out here: inside, nothing may be freed.
-        drop(self.with(py, |kept| std::mem::replace(kept, new)));
+        drop(self.with(py, |inner| {
+            inner.reader.refresh();
+            std::mem::replace(&mut inner.kept, new)
+        }));
     }
 
     /// `look` must not run Python code, which could come back here.
     #[inline]
-    fn with<T>(&self, _gil: Python<'_>, look: impl FnOnce(&mut Option<Kept>) -> T) -> T {
+    fn with<T>(&self, _gil: Python<'_>, look: impl FnOnce(&mut Inner) -> T) -> T {
         // SAFETY: the GIL is held, and none of the closures above releases it
         // or calls anything that leads back here; so this is the only reference.
         look(unsafe { &mut *self.0.get() })
