@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use svidex::{Provider, TokenKind};
 
 use crate::support::process::Process;
-use crate::support::{get, is_long, report};
+use crate::support::{get, report};
 
 pub(crate) struct Chaos<'a> {
     emulator: &'a Process,
     state: u64,
+    refuses: bool,
 }
 
 /// What passes: each is met by one to three requests.
@@ -66,12 +67,18 @@ fn oddities() -> Vec<Value> {
 }
 
 impl<'a> Chaos<'a> {
-    pub(crate) fn new(emulator: &'a Process) -> Self {
-        let seed = u64::from(std::process::id()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    /// For so long. Half a minute of refusal is for those who have more than that;
+    /// and in a short time one throw of the dice is too good or too bad to be
+    /// compared with the last.
+    pub(crate) fn new(emulator: &'a Process, duration: Duration) -> Self {
+        let is_short = duration < Duration::from_secs(600);
+        let number = if is_short { 1 } else { std::process::id() };
+        let seed = u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         report(&format!("seed {seed:#018x}"));
         Self {
             emulator,
             state: seed,
+            refuses: !is_short,
         }
     }
 
@@ -107,7 +114,7 @@ impl<'a> Chaos<'a> {
                 self.emulator.control("POST", "/settings", settings);
             }
             15 => drop(self.emulator.control("POST", "/rotate-keys", &json!({}))),
-            16 if is_long() && self.random(60) == 0 => {
+            16 if self.refuses && self.random(60) == 0 => {
                 let all = refusals();
                 let (leg, fault) = &all[self.random(all.len())];
                 self.fault(leg, fault, 1);

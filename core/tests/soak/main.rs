@@ -43,7 +43,8 @@ fn nothing_invalid_is_served_and_nothing_grows() {
         })
         .expect("a good configuration")
     };
-    let mut chaos = Chaos::new(&emulator);
+    let duration = duration();
+    let mut chaos = Chaos::new(&emulator, duration);
     // Warm: every fault has been met once, so that what it needs is loaded.
     chaos.every_fault_once(|| provider(0.2, 0.5));
     let provider = provider(1.0, 2.0);
@@ -53,7 +54,6 @@ fn nothing_invalid_is_served_and_nothing_grows() {
     report(&baseline.row("start"));
 
     let began = Instant::now();
-    let duration = duration();
     let mut highest = baseline;
     let mut next_row = duration / 10;
     while began.elapsed() < duration {
