@@ -27,7 +27,7 @@ def lint(name: str, command: str, directory: str = ".") -> Suite:
 PYTHON = "$VENV/bin/python"
 SPIRE = "tests/spire/spire.py run -- "
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
-C_SOURCES = "bindings/go/*.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch]"
+C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch]"
 GO_MODULES = "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
 
 SUITES = [
