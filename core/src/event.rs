@@ -1,5 +1,6 @@
 //! What happens in the background, for the host's own log.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -83,6 +84,53 @@ pub struct Event {
     pub error: Option<Arc<Error>>,
 }
 
+/// Events on their way to a host's log that may be slower than they come: a
+/// binding's observer puts them here and the host's side takes them. Holds 64 (a
+/// provider in trouble has a few in a minute), then drops and counts.
+///
+/// What an event is to the binding is up to it.
+#[derive(Debug)]
+pub struct Backlog<T> {
+    waiting: VecDeque<(T, u64)>,
+    /// Since the last one that waits.
+    dropped: u64,
+}
+
+impl<T> Backlog<T> {
+    const LIMIT: usize = 64;
+
+    /// Never waits. True if nothing else waits: the one who takes must be told.
+    pub fn put(&mut self, event: T) -> bool {
+        if self.waiting.len() == Self::LIMIT {
+            self.dropped += 1;
+            return false;
+        }
+        let dropped = std::mem::take(&mut self.dropped);
+        self.waiting.push_back((event, dropped));
+        self.waiting.len() == 1
+    }
+
+    /// The next event, and how many were dropped right before it.
+    pub fn take(&mut self) -> Option<(T, u64)> {
+        self.waiting.pop_front()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+impl<T> Default for Backlog<T> {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            dropped: 0,
+        }
+    }
+}
+
 type Observer = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// Where events go: to nobody, or to one observer.
@@ -105,5 +153,24 @@ impl Events {
             // A panic of the host's is the host's: the refresh goes on.
             let _ = std::panic::catch_unwind(AssertUnwindSafe(|| observer(&event)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_drops_what_is_too_much_and_says_so_once() {
+        let mut backlog = Backlog::default();
+        assert!(backlog.put(0), "the first one rings");
+        assert!((1..64).all(|event| !backlog.put(event)));
+        assert!(!backlog.put(64) && !backlog.put(65));
+        assert_eq!(backlog.take(), Some((0, 0)));
+        assert!(!backlog.put(66));
+        let rest: Vec<_> = std::iter::from_fn(|| backlog.take()).collect();
+        assert_eq!(rest.len(), 64);
+        assert_eq!(rest[62..], [(63, 0), (66, 2)]);
+        assert!(backlog.is_empty() && backlog.put(67));
     }
 }

@@ -55,7 +55,7 @@ mod tests;
 pub use call::{Operation, Waiter};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventKind, Level};
+pub use event::{Backlog, Event, EventKind, Level};
 pub use jwt::{Jwt, JwtError};
 pub use provider::{Provider, WorkloadIdentity};
 pub use reader::Reader;

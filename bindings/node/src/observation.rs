@@ -7,22 +7,17 @@
 
 #![expect(unreachable_pub, reason = "napi takes no method that is not pub")]
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
-use svidex::{Event, Provider};
+use svidex::{Backlog, Event, Provider};
 
 use crate::failure::Failure;
 use crate::fault;
 use crate::status::{count, number};
-
-/// How many events wait for a listener that is behind. A provider in trouble
-/// has a few in a minute.
-const BACKLOG: usize = 64;
 
 /// Tells JavaScript that the queue has something in it. Weak: it keeps no
 /// process alive. Rung again before JavaScript came, it rings once.
@@ -40,36 +35,10 @@ pub(crate) struct NativeEvent {
     pub dropped: Option<f64>,
 }
 
-struct Waiting {
-    event: Event,
-    /// Right before this one.
-    dropped: u64,
-}
-
-#[derive(Default)]
-struct Backlog {
-    waiting: VecDeque<Waiting>,
-    /// Since the last one that waits.
-    dropped: u64,
-}
-
-impl Backlog {
-    fn put(&mut self, event: &Event) {
-        if self.waiting.len() == BACKLOG {
-            self.dropped += 1;
-            return;
-        }
-        self.waiting.push_back(Waiting {
-            event: event.clone(),
-            dropped: std::mem::take(&mut self.dropped),
-        });
-    }
-}
-
 /// One listener's events on their way.
 #[napi]
 pub(crate) struct NativeObservation {
-    backlog: Arc<Mutex<Backlog>>,
+    backlog: Arc<Mutex<Backlog<Event>>>,
 }
 
 #[napi]
@@ -78,7 +47,7 @@ impl NativeObservation {
     #[napi(catch_unwind)]
     pub fn take(&self) -> Option<NativeEvent> {
         fault::point("take_event");
-        let Waiting { event, dropped } = lock(&self.backlog).waiting.pop_front()?;
+        let (event, dropped) = lock(&self.backlog).take()?;
         Some(NativeEvent {
             level: event.level.as_str(),
             kind: event.kind.as_str(),
@@ -101,13 +70,13 @@ pub(crate) fn start(provider: &Provider, ring: &Function<'_, (), ()>) -> Result<
     let backlog = Arc::new(Mutex::new(Backlog::default()));
     let put = Arc::clone(&backlog);
     provider.observe(move |event| {
-        lock(&put).put(event);
+        lock(&put).put(event.clone());
         // Refused when the environment is gone, or JavaScript is to come anyway.
         bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
     });
     Ok(NativeObservation { backlog })
 }
 
-fn lock(backlog: &Mutex<Backlog>) -> MutexGuard<'_, Backlog> {
+fn lock(backlog: &Mutex<Backlog<Event>>) -> MutexGuard<'_, Backlog<Event>> {
     backlog.lock().unwrap_or_else(PoisonError::into_inner)
 }

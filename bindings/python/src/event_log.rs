@@ -7,7 +7,6 @@
 //! token, and renewals must not wait for it: if it falls behind, events are
 //! dropped and counted.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -20,14 +19,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use rustix::fs::fstat;
-use svidex::Level;
+use svidex::{Backlog, Level};
 
 use crate::guard::guarded_look;
 use crate::modules::imported;
-
-/// How many events wait for a slow handler. A provider in trouble has a few in a
-/// minute.
-const BACKLOG: usize = 64;
 
 /// Of this process; none until `logging` is imported. A forked child forgets its
 /// parent's: the lock may be held by a thread that did not survive.
@@ -55,9 +50,7 @@ type Identity = (u64, u64);
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Told>,
-    /// Since the last event that was put.
-    dropped: u64,
+    backlog: Backlog<Told>,
     /// Python is at the event taken last.
     handling: bool,
     /// How many want that no further event is taken.
@@ -67,7 +60,6 @@ struct State {
 struct Told {
     event: svidex::Event,
     origin: Arc<Origin>,
-    dropped: u64,
 }
 
 /// Which of the process's providers speaks.
@@ -84,19 +76,12 @@ impl Inner {
 
     /// Runs on a thread of the core's. Never waits.
     fn put(&self, event: &svidex::Event, origin: &Arc<Origin>) {
-        let mut state = self.state();
-        if state.waiting.len() == BACKLOG {
-            state.dropped += 1;
-            return;
-        }
-        let dropped = std::mem::take(&mut state.dropped);
-        state.waiting.push_back(Told {
+        let told = Told {
             event: event.clone(),
             origin: Arc::clone(origin),
-            dropped,
-        });
-        // Whoever finds others waiting can rely on the first one's byte.
-        if state.waiting.len() == 1 {
+        };
+        let mut state = self.state();
+        if state.backlog.put(told) {
             self.ring();
         }
     }
@@ -115,11 +100,11 @@ impl Inner {
     }
 
     /// The next event; whoever calls has handled the one before.
-    fn take(&self) -> Option<Told> {
+    fn take(&self) -> Option<(Told, u64)> {
         let mut state = self.state();
         state.handling = false;
         let told = match state.pauses {
-            0 => state.waiting.pop_front(),
+            0 => state.backlog.take(),
             _ => None,
         };
         state.handling = told.is_some();
@@ -138,13 +123,13 @@ impl Inner {
     fn resume(&self) {
         let mut state = self.state();
         state.pauses = state.pauses.saturating_sub(1);
-        if state.pauses == 0 && !state.waiting.is_empty() {
+        if state.pauses == 0 && !state.backlog.is_empty() {
             self.ring();
         }
     }
 
     fn finish(&self, patience: Duration) {
-        let busy = |state: &mut State| state.handling || !state.waiting.is_empty();
+        let busy = |state: &mut State| state.handling || !state.backlog.is_empty();
         let waited = self
             .progress
             .wait_timeout_while(self.state(), patience, busy);
@@ -285,13 +270,9 @@ pub(crate) struct Event {
     dropped: u64,
 }
 
-impl From<Told> for Event {
-    fn from(told: Told) -> Self {
-        let Told {
-            event,
-            origin,
-            dropped,
-        } = told;
+impl From<(Told, u64)> for Event {
+    fn from((told, dropped): (Told, u64)) -> Self {
+        let Told { event, origin } = told;
         let error = event.error.as_deref();
         Self {
             level: match event.level {
