@@ -8,6 +8,7 @@ use arc_swap::cache::Cache;
 
 use crate::provider::Provider;
 use crate::snapshot::{Token, TokenKind};
+use crate::worker::Shared;
 
 /// Reads one of a provider's tokens as [`Provider::cached`] does, for about half
 /// of what that costs: it remembers the token that it saw last and compares, where
@@ -23,7 +24,7 @@ pub struct Reader {
 
 /// Where a provider's current token is.
 struct Cell {
-    provider: Provider,
+    shared: Arc<Shared>,
     kind: TokenKind,
 }
 
@@ -32,7 +33,7 @@ impl Deref for Cell {
 
     #[inline]
     fn deref(&self) -> &Self::Target {
-        self.provider.shared.snapshot.cell(self.kind)
+        self.shared.snapshot.cell(self.kind)
     }
 }
 
@@ -40,13 +41,12 @@ impl Reader {
     /// A reader of one of the provider's tokens.
     #[must_use]
     pub fn new(provider: &Provider, kind: TokenKind) -> Self {
-        let provider = provider.clone();
         let cell = Cell {
-            provider: provider.clone(),
+            shared: Arc::clone(&provider.shared),
             kind,
         };
         Self {
-            provider,
+            provider: provider.clone(),
             kind,
             seen: Cache::new(cell),
         }

@@ -107,7 +107,7 @@ impl Provider {
     /// The token if it can be had at once, else None.
     #[pyo3(signature = (kind, /))]
     fn _cached<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
-        self.warm(py, kind)
+        self.text(kind).cached(py)
     }
 
     /// Asks for the token; the answer comes to `mailbox`.
@@ -234,18 +234,13 @@ impl Provider {
     }
 
     #[inline]
-    fn warm<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
-        self.text(kind).cached(py)
-    }
-
-    #[inline]
     fn token<'py>(
         &self,
         py: Python<'py>,
         kind: TokenKind,
         timeout: Value<'py>,
     ) -> PyResult<Bound<'py, PyString>> {
-        match (timeout, self.warm(py, kind)) {
+        match (timeout, self.text(kind).cached(py)) {
             (None, Some(text)) => Ok(text),
             (timeout, text) => self.cold(py, kind, timeout, text),
         }

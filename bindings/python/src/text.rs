@@ -41,28 +41,19 @@ impl HostText {
     /// The text of the token that is held and usable.
     #[inline]
     pub(crate) fn cached<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
-        let (text, token) = self.with(py, |Inner { reader, kept }| {
+        let found = self.with(py, |Inner { reader, kept }| {
             let token = guarded_look(|| reader.cached())?;
-            match kept {
-                Some(kept) if kept.generation == token.generation() => {
-                    Some((Some(kept.text.clone_ref(py)), None))
-                }
-                _ => Some((None, Some(Arc::clone(token)))),
-            }
+            Some(text_of(py, kept.as_ref(), token).ok_or_else(|| Arc::clone(token)))
         })?;
-        match (text, token) {
-            (Some(text), _) => Some(text.into_bound(py)),
-            (None, token) => token.map(|token| self.keep(py, &token)),
-        }
+        Some(match found {
+            Ok(text) => text.into_bound(py),
+            Err(token) => self.keep(py, &token),
+        })
     }
 
     /// The text of a token that somebody waited for.
     pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
-        let kept = self.with(py, |inner| match &inner.kept {
-            Some(kept) if kept.generation == token.generation() => Some(kept.text.clone_ref(py)),
-            _ => None,
-        });
-        match kept {
+        match self.with(py, |inner| text_of(py, inner.kept.as_ref(), token)) {
             Some(text) => text.into_bound(py),
             None => self.keep(py, token),
         }
@@ -109,4 +100,11 @@ impl HostText {
         // or calls anything that leads back here; so this is the only reference.
         look(unsafe { &mut *self.0.get() })
     }
+}
+
+/// What is kept, if it is this token's.
+#[inline]
+fn text_of(py: Python<'_>, kept: Option<&Kept>, token: &Token) -> Option<Py<PyString>> {
+    let kept = kept.filter(|kept| kept.generation == token.generation())?;
+    Some(kept.text.clone_ref(py))
 }
