@@ -2,11 +2,7 @@ package svidexopenai_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"net/http"
-	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,7 +24,7 @@ type setup struct {
 func newSetup(t *testing.T, args ...string) *setup {
 	t.Helper()
 	e := emulator.ForTest(t, args...)
-	return &setup{Emulator: e, provider: newProvider(t, configFor(e)), wire: newWire(t, e)}
+	return &setup{Emulator: e, provider: newProvider(t, configFor(e)), wire: &wire{next: e.Transport(t)}}
 }
 
 func configFor(e *emulator.Emulator) svidex.Config {
@@ -63,23 +59,6 @@ type wire struct {
 	next *http.Transport
 	mu   sync.Mutex
 	sent []*http.Request
-}
-
-func newWire(t *testing.T, e *emulator.Emulator) *wire {
-	t.Helper()
-	ca, err := os.ReadFile(e.Info.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	proxy, err := url.Parse(e.Info.HTTPSProxy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &wire{next: transport}
 }
 
 func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {

@@ -1,7 +1,4 @@
-"""Forks in one of several states; ends with 0 when parent and children are well.
-
-A child that hangs is killed by SIGALRM, which its parent then reports.
-"""
+"""Forks in one of several states; ends with 0 when parent and children are well."""
 
 from __future__ import annotations
 
@@ -11,45 +8,14 @@ import os
 import signal
 import sys
 import threading
-import warnings
-from typing import TYPE_CHECKING
 
 import svidex
+from children import CHILD_SECONDS, fork, join
 from emulator import from_environment
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# Ten times what acceptance line 1 gives a child.
-CHILD_SECONDS = 20
 FORKS_UNDER_LOAD = 500 if os.environ.get("SVIDEX_LONG") else 50
 
 emulator = from_environment()
-# Python 3.12 and later warn of any fork with threads about.
-warnings.simplefilter("ignore", DeprecationWarning)
-
-
-def fork(child: Callable[[], None]) -> int:
-    """The ID of a child that does this and ends."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        signal.alarm(CHILD_SECONDS)
-        child()
-        status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(status)
-
-
-def join(*pids: int) -> None:
-    for pid in pids:
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if status != 0:
-            sys.exit(f"a child ended with {status}")
 
 
 def renew(provider: svidex.Provider) -> None:

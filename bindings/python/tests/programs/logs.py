@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import tempfile
 import threading
 import time
-import warnings
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 import svidex
+from children import fork, join
 from emulator import from_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 emulator = from_environment()
 SECONDS = 20
-# Python 3.12 and later warn of any fork with threads about.
-warnings.simplefilter("ignore", DeprecationWarning)
 
 
 class Kinds(logging.Handler):
@@ -49,22 +42,6 @@ def renew(provider: svidex.Provider) -> None:
     provider.get_token()
 
 
-def run_child(child: Callable[[], object]) -> None:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            signal.alarm(SECONDS)
-            child()
-            status = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert status == 0, f"a child ended with {status}"
-
-
 def forks() -> None:
     """Each process hears of its own, and of nothing else."""
     kinds = Kinds()
@@ -87,9 +64,9 @@ def forks() -> None:
         emulator.settings(svid_ttl_seconds=300)
         renew(provider)
         kinds.expect("DEBUG", "subject_token_fetched")
-        run_child(grandchild)
+        join(fork(grandchild))
 
-    run_child(child)
+    join(fork(child))
     assert kinds.seen.empty(), "that was the child's"
     renew(provider)
     kinds.expect("DEBUG", "subject_token_fetched")
@@ -119,7 +96,7 @@ def forks_while_handling() -> None:
         kinds.expect("DEBUG", "subject_token_fetched")
 
     for _ in range(5):
-        run_child(child)
+        join(fork(child))
     leave.set()
     renew(provider)
     kinds.expect("DEBUG", "subject_token_fetched")
@@ -133,7 +110,7 @@ def forks_while_handling() -> None:
     worker = threading.Thread(target=work)
     worker.start()
     for _ in range(20):
-        run_child(lambda: svidex.Provider.from_env().get_token())
+        join(fork(lambda: svidex.Provider.from_env().get_token()))
     done.set()
     worker.join()
 
@@ -155,7 +132,7 @@ def closed() -> None:
         for file in files:
             assert file.seek(0, os.SEEK_END) == 0, "we wrote to somebody's file"
 
-    run_child(child)
+    join(fork(child))
     renew(provider)
     kinds.expect("DEBUG", "subject_token_fetched")
 

@@ -2,10 +2,7 @@ package rotation
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"net/http"
-	"net/url"
 	"os"
 	"testing"
 	"time"
@@ -60,26 +57,8 @@ func newProgram(t *testing.T, svidSeconds int) *program {
 	}
 	t.Cleanup(func() { _ = provider.Close() })
 	return &program{
-		Emulator: e, provider: provider, network: network(t, e), svidTTL: time.Duration(svidSeconds) * time.Second,
+		Emulator: e, provider: provider, network: &http.Client{Transport: e.Transport(t)}, svidTTL: time.Duration(svidSeconds) * time.Second,
 	}
-}
-
-// network has the SDK's own hosts behind the emulator's proxy.
-func network(t *testing.T, e *emulator.Emulator) *http.Client {
-	t.Helper()
-	ca, err := os.ReadFile(e.Info.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
-	proxy, err := url.Parse(e.Info.HTTPSProxy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
 }
 
 // client never retries: whatever fails is seen.
