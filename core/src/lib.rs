@@ -22,6 +22,8 @@ mod jwt;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
 mod clock;
+mod limits;
+mod threads;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]

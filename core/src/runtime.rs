@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::Error;
+use crate::threads;
 
 static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -83,39 +84,11 @@ fn build() -> Result<Runtime, Error> {
         .worker_threads(1)
         .max_blocking_threads(4)
         .thread_name(THREAD_NAME)
-        .on_thread_start(keep_signals_away)
+        .on_thread_start(threads::keep_signals_away)
         .enable_io()
         .enable_time()
         .build()
         .map_err(|error| Error::internal(format!("cannot start the runtime: {error}")))
-}
-
-/// Blocks the host's signals on the calling thread, which is one of ours: their
-/// handlers are written for the host's own threads. Above all SIGPIPE: a write to
-/// a connection that its peer has just closed raises it on the writing thread
-/// (`writev` knows no `MSG_NOSIGNAL`), and by default it ends the whole process.
-fn keep_signals_away() {
-    // SAFETY: a signal set is plain data that `sigfillset` initialises; the calls
-    // change that local set and this thread's own mask, nothing else.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&raw mut set);
-        // Faults are raised by the thread itself and belong to the host's crash
-        // handler; a profiler wants to see our threads too.
-        for wanted in [
-            libc::SIGSEGV,
-            libc::SIGBUS,
-            libc::SIGFPE,
-            libc::SIGILL,
-            libc::SIGTRAP,
-            libc::SIGABRT,
-            libc::SIGSYS,
-            libc::SIGPROF,
-        ] {
-            libc::sigdelset(&raw mut set, wanted);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
-    }
 }
 
 fn install(runtime: Runtime) -> *mut Runtime {

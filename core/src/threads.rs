@@ -1,0 +1,148 @@
+//! Threads beside the runtime's, for work that may block: files, CA stores, name
+//! look-ups. A system call that hangs holds up its own thread and nothing else.
+
+use std::io;
+use std::ptr;
+
+use tokio::sync::{Mutex, oneshot};
+
+/// Runs `work` on a thread of its own, which nobody joins.
+///
+/// # Errors
+/// The system's, where it allows no further thread (`limits` has words for it).
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(|| {
+        keep_signals_away();
+        work();
+    })?;
+    Ok(())
+}
+
+/// Blocking work for one source, one job at a time. A job that its caller has
+/// given up on goes on; whoever comes next waits for that one instead of adding
+/// another thread to those that hang.
+pub(crate) struct Lane<T>(Mutex<Option<oneshot::Receiver<T>>>);
+
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+/// Why a job has no result.
+#[derive(Debug)]
+pub(crate) enum NoResult {
+    /// There is no thread for it.
+    NoThread(io::Error),
+    /// It panicked.
+    Panicked,
+}
+
+impl<T: Send + 'static> Lane<T> {
+    /// The result of `job`, or of the one that is outstanding. Its deadline is the
+    /// caller's: dropping this future leaves the job to the next one who asks.
+    pub(crate) async fn run(
+        &self,
+        name: &str,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoResult> {
+        let mut outstanding = self.0.lock().await;
+        let result = match &mut *outstanding {
+            Some(result) => result,
+            none => {
+                let (done, result) = oneshot::channel();
+                spawn(name, move || drop(done.send(job()))).map_err(NoResult::NoThread)?;
+                none.insert(result)
+            }
+        };
+        let result = result.await;
+        *outstanding = None;
+        result.map_err(|_| NoResult::Panicked)
+    }
+}
+
+/// Blocks the host's signals on the calling thread, which is one of ours: their
+/// handlers are written for the host's own threads. Above all SIGPIPE: a write to
+/// a connection that its peer has just closed raises it on the writing thread
+/// (`writev` knows no `MSG_NOSIGNAL`), and by default it ends the whole process.
+pub(crate) fn keep_signals_away() {
+    // SAFETY: a signal set is plain data that `sigfillset` initialises; the calls
+    // change that local set and this thread's own mask, nothing else.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        // Faults are raised by the thread itself and belong to the host's crash
+        // handler; a profiler wants to see our threads too.
+        for wanted in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGTRAP,
+            libc::SIGABRT,
+            libc::SIGSYS,
+            libc::SIGPROF,
+        ] {
+            libc::sigdelset(&raw mut set, wanted);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_job_that_hangs_is_one_job_however_often_it_is_given_up() {
+        let lane = Arc::new(Lane::default());
+        let started = Arc::new(AtomicUsize::new(0));
+        let (release, hang) = mpsc::channel::<()>();
+        let hang = Arc::new(std::sync::Mutex::new(hang));
+        runtime().block_on(async {
+            let job = || {
+                let (started, hang) = (Arc::clone(&started), Arc::clone(&hang));
+                move || {
+                    let nth = started.fetch_add(1, Ordering::SeqCst) + 1;
+                    let _ = hang.lock().unwrap().recv();
+                    nth
+                }
+            };
+            for _ in 0..5 {
+                let given_up = lane.run("test", job());
+                let patience = Duration::from_millis(2);
+                assert!(tokio::time::timeout(patience, given_up).await.is_err());
+            }
+            release.send(()).unwrap();
+            assert_eq!(lane.run("test", job()).await.unwrap(), 1, "the first one's");
+            release.send(()).unwrap();
+            assert_eq!(lane.run("test", job()).await.unwrap(), 2, "a new one");
+        });
+    }
+
+    #[test]
+    fn a_job_that_panics_is_no_end_of_the_lane() {
+        let lane = Lane::default();
+        runtime().block_on(async {
+            // Not through the panic hook: nothing is printed.
+            let ended = lane
+                .run("test", || std::panic::resume_unwind(Box::new(())))
+                .await;
+            assert!(matches!(ended, Err(NoResult::Panicked)));
+            assert!(lane.run("test", || ()).await.is_ok());
+        });
+    }
+}
