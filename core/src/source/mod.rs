@@ -159,4 +159,18 @@ mod tests {
             assert!(error.is_retryable());
         }
     }
+
+    #[test]
+    fn a_file_that_hangs_is_named_as_what_it_is() {
+        let config = Config {
+            identity_token_file: Some("/mnt/dead/token".to_owned()),
+            ..Config::default()
+        };
+        let settings = config.validate(&Environment::of(&[])).unwrap();
+        let error = too_slow(&settings.source, Duration::from_secs(10));
+        let words = "/mnt/dead/token: still waiting for the file system after 10 s";
+        assert!(error.message().contains(words), "{error}");
+        assert!(!error.message().contains("agent"), "{error}");
+        assert!(error.is_retryable());
+    }
 }

@@ -1,5 +1,10 @@
 //! Children of this process.
 
+#![allow(
+    dead_code,
+    reason = "each suite is a program of its own and uses its part"
+)]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
