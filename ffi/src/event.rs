@@ -157,9 +157,9 @@ pub unsafe extern "C" fn svidex_provider_observe(
                 release,
             };
             if callback.is_some() {
-                provider.observe(move |event| observer.tell(event));
+                provider.replace_observer(Some(Box::new(move |event| observer.tell(event))));
             } else {
-                provider.stop_observing();
+                provider.replace_observer(None);
             }
             Ok(svidex_result::Ok)
         })

@@ -178,7 +178,7 @@ unsafe fn get(
             Some(token) => token,
             None => return Ok(svidex_result::NotReady),
         }
-    } else if svidex::on_runtime_thread() {
+    } else if svidex::in_callback() {
         return Err(svidex_error::called_from_callback());
     } else if let Some(token) = provider.cached(kind) {
         token
