@@ -180,6 +180,22 @@ impl Provider {
         }
     }
 
+    /// Why the latest attempt to get such a token failed, while attempts keep
+    /// failing: what a caller hears that gives up waiting. Never waits, starts
+    /// nothing.
+    #[must_use]
+    pub fn last_failure(&self, kind: TokenKind) -> Option<Error> {
+        let mailbox = self.shared.mailbox.load_full()?;
+        if mailbox.fork_generation() != runtime::fork_generation() {
+            // Its locks are the parent's, and it must not be ours to drop.
+            std::mem::forget(mailbox);
+            return None;
+        }
+        let outlooks = mailbox.outlooks();
+        let last_error = outlooks.borrow().of(kind).last_error.clone();
+        last_error.map(|error| Error::clone(&error))
+    }
+
     /// Gets a token and calls `on_done` with it: exactly once, on a thread of
     /// this library, and also after the provider is closed or dropped. It must
     /// not block. A panic in it is caught. (Only where the system allows no
