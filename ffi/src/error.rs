@@ -39,6 +39,7 @@ impl svidex_error {
         Self::of_call(svidex_result::InvalidArgument, message)
     }
 
+    #[cold]
     pub(crate) fn null(argument: &str) -> Self {
         Self::invalid_argument(&format!("{argument} is NULL"))
     }
@@ -47,6 +48,7 @@ impl svidex_error {
         Self::of_call(svidex_result::InvalidConfig, message)
     }
 
+    #[cold]
     pub(crate) fn called_from_callback() -> Self {
         Self::of_call(
             svidex_result::CalledFromCallback,

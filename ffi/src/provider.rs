@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Config, Provider, Token, TokenKind};
 
 use crate::config::svidex_config;
 use crate::error::svidex_error;
@@ -190,35 +190,54 @@ unsafe fn get(
     if out.is_null() {
         return Err(svidex_error::null("token"));
     }
-    let token = if timeout_ms == 0 {
-        match provider.try_get(kind)? {
-            Some(token) => token,
-            None => {
-                let cause = provider.last_failure(kind).map(svidex_error::from);
-                // SAFETY: NULL or writable, by the caller's word.
-                unsafe { hand_out(error, cause) };
-                return Ok(svidex_result::NotReady);
-            }
-        }
-    } else if svidex::on_runtime_thread() {
+    if timeout_ms != 0 && svidex::on_runtime_thread() {
         return Err(svidex_error::called_from_callback());
-    } else if let Some(token) = provider.cached(kind) {
-        token
-    } else {
-        // The waiter stands on its own feet: the provider may be freed meanwhile.
+    }
+    let token = match provider.cached(kind) {
+        Some(token) => token,
         // SAFETY: by the caller's word.
-        let provider = unsafe { svidex_provider::share(handle) }?;
-        let waiter = provider.core().wait(kind, timeout(timeout_ms));
-        drop(provider);
-        loop {
-            if let Some(ended) = waiter.wait_for(SLICE) {
-                break ended?;
-            }
-        }
+        None => match unsafe { get_cold(handle, kind, timeout_ms, error) }? {
+            Some(token) => token,
+            None => return Ok(svidex_result::NotReady),
+        },
     };
     // SAFETY: not NULL; writable by the caller's word.
     unsafe { out.write(token::into_handle(token)) };
     Ok(svidex_result::Ok)
+}
+
+/// Gets a token that is not in memory; `None` and, in `error`, why, if it may not
+/// be waited for.
+///
+/// # Safety
+/// `handle` is live; `error` is NULL or may be written to.
+#[cold]
+#[inline(never)]
+unsafe fn get_cold(
+    handle: *const svidex_provider,
+    kind: TokenKind,
+    timeout_ms: i64,
+    error: *mut *mut svidex_error,
+) -> Result<Option<Arc<Token>>, svidex_error> {
+    // SAFETY: by the caller's word.
+    let provider = unsafe { svidex_provider::share(handle) }?;
+    if timeout_ms == 0 {
+        let token = provider.core().try_get(kind)?;
+        if token.is_none() {
+            let cause = provider.core().last_failure(kind).map(svidex_error::from);
+            // SAFETY: NULL or writable, by the caller's word.
+            unsafe { hand_out(error, cause) };
+        }
+        return Ok(token);
+    }
+    // The waiter stands on its own feet: the provider may be freed meanwhile.
+    let waiter = provider.core().wait(kind, timeout(timeout_ms));
+    drop(provider);
+    loop {
+        if let Some(ended) = waiter.wait_for(SLICE) {
+            return Ok(Some(ended?));
+        }
+    }
 }
 
 /// The generation (see `svidex_token_generation`) of the JWT-SVID that
