@@ -1,10 +1,11 @@
 #!/bin/sh
 # Builds the C library into OUT (default: ffi/ below cargo's target directory):
 #
-#   libsvidex.so, libsvidex.so.0   the shared library and the name programs record
-#   libsvidex.a                    the static library; only svidex_* can be linked to
-#   libs-private                   what a static link needs besides, one line
-#   svidex.pc                      for use from OUT itself; install.sh makes another
+#   libsvidex.so.VERSION   the shared library; its soname (build.rs has the rule) and
+#                          libsvidex.so are links to it
+#   libsvidex.a            the static library; only svidex_* can be linked to
+#   libs-private           what a static link needs besides, one line
+#   svidex.pc              for use from OUT itself; install.sh makes another
 #
 # usage: ffi/build.sh [OUT] [cargo arguments…]
 #
@@ -17,7 +18,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 out=${1:-$target/ffi}
 [ $# -eq 0 ] || shift
 
-for tool in cargo cc ld objcopy ar nm; do
+for tool in cargo cc ld objcopy ar nm readelf; do
     command -v "$tool" >/dev/null || {
         echo "ffi/build.sh: $tool is missing (Debian: apt-get install cargo gcc binutils)" >&2
         exit 1
@@ -62,11 +63,20 @@ put() {
 }
 mkdir -p "$out"
 put "$work/libsvidex.a" libsvidex.a
-put "$made/libsvidex_ffi.so" libsvidex.so.0
-ln -sf libsvidex.so.0 "$out/libsvidex.so"
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+soname=$(readelf -d "$made/libsvidex_ffi.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+put "$made/libsvidex_ffi.so" "libsvidex.so.$version"
+ln -sf "libsvidex.so.$version" "$out/$soname"
+ln -sf "$soname" "$out/libsvidex.so"
+# What another version has left would be found by nobody but by mistake.
+for old in "$out"/libsvidex.so.*; do
+    case ${old##*/} in
+        "libsvidex.so.$version" | "$soname") ;;
+        *) rm -f "$old" ;;
+    esac
+done
 tr '\n' ' ' <"$libs" | sed 's/ *$//' >"$out/libs-private"
 echo >>"$out/libs-private"
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 sed -e "s|@PREFIX@|$out|" -e "s|@VERSION@|$version|" -e "s|@LIBS_PRIVATE@|$(cat "$out/libs-private")|" \
     -e "s|^libdir=.*|libdir=$out|" -e "s|^includedir=.*|includedir=$root/include|" \
     ffi/svidex.pc.in >"$out/svidex.pc"

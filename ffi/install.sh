@@ -2,7 +2,7 @@
 # Installs the C library below PREFIX (default: /usr/local):
 #
 #   include/svidex.h
-#   lib/libsvidex.a, lib/libsvidex.so -> libsvidex.so.0 -> libsvidex.so.VERSION
+#   lib/libsvidex.a, lib/libsvidex.so -> its soname -> libsvidex.so.VERSION
 #   lib/pkgconfig/svidex.pc
 #
 # usage: ffi/install.sh [PREFIX]      DESTDIR is put in front of it for packagers
@@ -23,9 +23,10 @@ into=${DESTDIR:-}$prefix
 install -d "$into/include" "$into/lib/pkgconfig"
 install -m 644 "$root/include/svidex.h" "$into/include/svidex.h"
 install -m 644 "$built/libsvidex.a" "$into/lib/libsvidex.a"
-install -m 755 "$built/libsvidex.so.0" "$into/lib/libsvidex.so.$version"
-ln -sf "libsvidex.so.$version" "$into/lib/libsvidex.so.0"
-ln -sf libsvidex.so.0 "$into/lib/libsvidex.so"
+install -m 755 "$built/libsvidex.so.$version" "$into/lib/libsvidex.so.$version"
+soname=$(readlink "$built/libsvidex.so")
+ln -sf "libsvidex.so.$version" "$into/lib/$soname"
+ln -sf "$soname" "$into/lib/libsvidex.so"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" \
     -e "s|@LIBS_PRIVATE@|$(cat "$built/libs-private")|" \
     "$here/svidex.pc.in" >"$into/lib/pkgconfig/svidex.pc"

@@ -5,32 +5,46 @@
  *
  * THE CONVENTIONS OF ALL FUNCTIONS
  *
- * Handles. Every type here but the enums is opaque: made by a function of svidex,
- * used through its pointer, and ended once by the function named `_free` of its type.
- * Handing NULL to a `_free` function does nothing. NULL for any other handle is an
- * error, or for functions with no svidex_result the answer that their comment names
- * (0, false, NULL where it names none). Events alone are lent, for as long as a
- * callback runs.
+ * Handles. Every type here but the enums is opaque: made by a function of svidex and
+ * used through its pointer. Handles are counted: whoever is given one owns a reference
+ * to it, the function named `_retain` of its type adds another, by the same pointer,
+ * and the function named `_free` lets go of one. The handle ends with its last
+ * reference. Two types have no `_retain`: a svidex_config has one owner, and events are
+ * lent, for as long as a callback runs. Handing NULL to `_retain` or `_free` does
+ * nothing. NULL for any other handle is an error, or for functions with no svidex_result
+ * the answer that their comment names (0, false, NULL where it names none).
  *
  * Outputs. A pointer through which a function answers is written to only if the
  * function returns SVIDEX_RESULT_OK. What is written belongs to the caller.
  *
  * Errors. `svidex_error **error`, the last parameter of all functions that can fail,
- * may be NULL. If it is not, a failure makes an error object, which is the caller's to
- * free with svidex_error_free. Nothing is written to it on SVIDEX_RESULT_OK, nor on
- * SVIDEX_RESULT_NOT_READY: initialise it to NULL.
+ * may be NULL. If it is not, every call writes to it: NULL as it begins and, if there is
+ * something to tell, an error object that is the caller's to free. There is one with
+ * every failure and none with SVIDEX_RESULT_OK; with SVIDEX_RESULT_NOT_READY there is
+ * one while attempts fail. So free what it holds after each call that did not return
+ * SVIDEX_RESULT_OK, before the same variable goes into the next.
  *
  * Strings. Those that go in end with a NUL, are UTF-8, and are copied: they may be
  * freed when the call returns. Those that come out end with a NUL, are UTF-8, belong to
  * the handle they were asked of, and live as long as it does.
  *
  * Threads. Every handle may be used by any number of threads at once, save svidex_config
- * (one at a time). A `_free` function must come after the last use of its handle, and
- * svidex_provider_free says what it means for calls that wait.
+ * (one at a time). Whoever calls a function with a handle sees to it that a reference is
+ * held until the call returns. A thread that shares a handle therefore has a reference of
+ * its own (retained before the thread starts, by somebody who has one, and freed by the
+ * thread), or it is joined before the reference that it uses is freed. Given that, threads
+ * may free their references in any order, at any moment. Without it nothing is promised:
+ * a handle whose last reference is gone must not be touched, not even to be retained, and
+ * svidex cannot notice that it is. To end the calls of other threads, close the provider
+ * (svidex_provider_close), and let each thread free what is its own.
+ *
+ * Callbacks. An asynchronous call needs no reference once it has been made: what it uses
+ * it holds by itself, and a callback may free the reference with which its call was made.
  *
  * Forks. After fork() the child goes on with its providers: tokens in memory are served,
  * new ones are fetched by threads of its own. A call that was pending in the parent
- * ends there.
+ * ends there. It has a copy of every reference, also of those that belonged to threads
+ * which are only in the parent: there too, svidex_provider_close is what ends a provider.
  *
  * Defects. Should svidex fail within itself, functions with a svidex_result return
  * SVIDEX_RESULT_INTERNAL, and others give the answer that they give for NULL; setters
@@ -49,6 +63,14 @@
 #include <stdint.h>
 
 /**
+ * The version of this header. `svidex_version` gives that of the library that is loaded.
+ */
+#define SVIDEX_VERSION "0.1.0"
+#define SVIDEX_VERSION_MAJOR 0
+#define SVIDEX_VERSION_MINOR 1
+#define SVIDEX_VERSION_PATCH 0
+
+/**
  * How a call ended. New members come at the end of their group and numbers
  * never change, so treat a number that you do not know as a failure.
  *
@@ -62,7 +84,7 @@ typedef enum {
     SVIDEX_RESULT_OK = 0,
     /**
      * No token is at hand yet, and the call was told not to wait. One is being
-     * fetched in the background. Not a failure: there is no error object.
+     * fetched in the background. If attempts are failing, the error object says why.
      */
     SVIDEX_RESULT_NOT_READY = 1,
     /**
@@ -143,7 +165,7 @@ typedef enum {
 
 /**
  * Settings from which providers are made. A setting that is left alone has its
- * default. Not for use by two threads at once.
+ * default. It has one owner, and is not for use by two threads at once.
  *
  * Setters copy what they are given and return nothing: the first value that is
  * wrong (NULL, empty, not UTF-8, with a control character in it, out of range)
@@ -188,7 +210,7 @@ typedef struct svidex_status svidex_status;
  * token. Immutable; any thread may read it, and it outlives its provider.
  *
  * Its text is a secret: keep it out of logs. It is wiped from memory when the
- * last handle to it is freed and the provider has moved on.
+ * last reference to it is gone and the provider has moved on.
  */
 typedef struct svidex_token svidex_token;
 
@@ -239,7 +261,8 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The version of the library that is loaded, such as `0.1.0`.
+ * The version of the library that is loaded, such as `0.1.0`: `SVIDEX_VERSION` of its
+ * own header.
  *
  * The string is constant and never freed.
  */
@@ -255,8 +278,9 @@ const char *svidex_version(void);
 const char *svidex_result_name(svidex_result result);
 
 /**
- * The result that came with this error, for code that keeps only the object.
- * `SVIDEX_RESULT_OK` for NULL.
+ * The result that came with this error, for code that keeps only the object; for
+ * the cause behind a `SVIDEX_RESULT_NOT_READY`, what a call that waits would have
+ * got. `SVIDEX_RESULT_OK` for NULL.
  */
 svidex_result svidex_error_result(const svidex_error *error);
 
@@ -295,7 +319,14 @@ int64_t svidex_error_retry_after_ms(const svidex_error *error);
 bool svidex_error_is_retryable(const svidex_error *error);
 
 /**
- * Frees an error and the strings borrowed from it. NULL is ignored.
+ * One more reference to an error, by the same pointer; NULL for NULL. It also
+ * keeps an error that is borrowed from a status or an event.
+ */
+svidex_error *svidex_error_retain(const svidex_error *error);
+
+/**
+ * Lets go of a reference; the last one frees the error and the strings borrowed
+ * from it. NULL is ignored.
  */
 void svidex_error_free(svidex_error *error);
 
@@ -444,8 +475,9 @@ svidex_result svidex_provider_new_from_env(const svidex_config *config,
  * for one. This is what the OpenAI SDKs call the subject token.
  *
  * `timeout_ms`: how long to wait, in milliseconds. 0 never waits: it gives what
- * is in memory, else starts a fetch in the background and returns `NOT_READY`.
- * Negative: as long as `call_timeout_seconds` says.
+ * is in memory, else starts a fetch in the background and returns `NOT_READY`;
+ * `*error` is then why the latest attempt failed, or NULL if none has failed
+ * since the last that succeeded, and yours to free as ever. Negative: as long as `call_timeout_seconds` says.
  *
  * On success `*token` is the caller's, to be freed with `svidex_token_free`.
  *
@@ -502,17 +534,27 @@ svidex_result svidex_provider_invalidate(const svidex_provider *provider,
 /**
  * Ends the provider: pending calls end with `CLOSED`, and so do later ones; it
  * lets go of its tokens. Never waits. May be called by any thread, more than
- * once, and inside callbacks; NULL is ignored. The handle stays valid until
- * `svidex_provider_free`.
+ * once, and inside callbacks; NULL is ignored.
+ *
+ * This is how a provider that threads share is ended: each of them hears `CLOSED`
+ * from its call, and then frees its reference.
  */
 void svidex_provider_close(const svidex_provider *provider);
 
 /**
- * Closes the provider and frees the handle. Never waits; NULL is ignored.
+ * One more reference to a provider, by the same pointer; NULL for NULL. One for
+ * each thread that shares it: retained before the thread starts, and freed by it.
+ */
+svidex_provider *svidex_provider_retain(const svidex_provider *provider);
+
+/**
+ * Lets go of a reference. The provider goes on for those who have others; the
+ * last one to go closes it, as `svidex_provider_close` does, and frees the
+ * handle. Never waits; NULL is ignored.
  *
- * Calls that wait in other threads, and asynchronous ones, end with `CLOSED`:
- * callbacks may therefore still come after this. No new call may be made with
- * the handle. Tokens, errors, statuses and operations live on.
+ * Asynchronous calls that are pending when the last reference goes end with
+ * `CLOSED`: callbacks may therefore still come after this. Tokens, errors,
+ * statuses and operations live on.
  */
 void svidex_provider_free(svidex_provider *provider);
 
@@ -565,8 +607,13 @@ const char *svidex_token_spiffe_id(const svidex_token *token);
 const char *svidex_token_scope(const svidex_token *token);
 
 /**
- * Frees a handle and the strings borrowed from it; other handles to the same
- * token are not touched. NULL is ignored.
+ * One more reference to a token, by the same pointer; NULL for NULL.
+ */
+svidex_token *svidex_token_retain(const svidex_token *token);
+
+/**
+ * Lets go of a reference. The last one ends the strings borrowed from the token,
+ * and wipes its text once the provider has moved on. NULL is ignored.
  */
 void svidex_token_free(svidex_token *token);
 
@@ -611,8 +658,13 @@ svidex_result svidex_provider_access_token_async(const svidex_provider *provider
 void svidex_operation_cancel(const svidex_operation *operation);
 
 /**
- * Frees the handle, at any time. Cancels nothing: a callback that is due still
- * comes. NULL is ignored.
+ * One more reference to an operation, by the same pointer; NULL for NULL.
+ */
+svidex_operation *svidex_operation_retain(const svidex_operation *operation);
+
+/**
+ * Lets go of a reference, at any time; the last one frees the handle. Cancels
+ * nothing: a callback that is due still comes. NULL is ignored.
  */
 void svidex_operation_free(svidex_operation *operation);
 
@@ -651,7 +703,13 @@ const char *svidex_workload_identity_client_id(const svidex_workload_identity *i
 double svidex_workload_identity_refresh_buffer_seconds(const svidex_workload_identity *identity);
 
 /**
- * Frees an identity and the strings borrowed from it. NULL is ignored.
+ * One more reference to an identity, by the same pointer; NULL for NULL.
+ */
+svidex_workload_identity *svidex_workload_identity_retain(const svidex_workload_identity *identity);
+
+/**
+ * Lets go of a reference; the last one frees the identity and the strings
+ * borrowed from it. NULL is ignored.
  */
 void svidex_workload_identity_free(svidex_workload_identity *identity);
 
@@ -739,7 +797,7 @@ uint64_t svidex_status_exchange_failures(const svidex_status *status);
  * The most recent failure, also after a recovery; NULL if nothing has failed yet.
  *
  * Borrowed from the status: read it with the functions for errors, and do not
- * free it. Whether and when to try again is not kept: `svidex_error_is_retryable`
+ * free it unless you retained it. Whether and when to try again is not kept: `svidex_error_is_retryable`
  * says false of it, `svidex_error_retry_after_ms` -1.
  */
 const svidex_error *svidex_status_last_error(const svidex_status *status);
@@ -774,7 +832,13 @@ bool svidex_status_is_closed(const svidex_status *status);
 const char *svidex_status_json(const svidex_status *status);
 
 /**
- * Frees a status and everything borrowed from it. NULL is ignored.
+ * One more reference to a status, by the same pointer; NULL for NULL.
+ */
+svidex_status *svidex_status_retain(const svidex_status *status);
+
+/**
+ * Lets go of a reference; the last one frees the status and everything borrowed
+ * from it. NULL is ignored.
  */
 void svidex_status_free(svidex_status *status);
 
@@ -790,7 +854,7 @@ void svidex_status_free(svidex_status *status);
  * - when it is replaced or stopped: within the call that does it or, if
  *   `callback` is running just then, on that thread soon after (so a callback
  *   may still be at its last event when that call returns);
- * - after `svidex_provider_free`: within it or, once work under way has ended,
+ * - after the last `svidex_provider_free`: within it or, once work under way has ended,
  *   on a thread of svidex soon after. `svidex_provider_close` alone does not;
  * - at once, if `callback` is NULL.
  *
@@ -850,7 +914,7 @@ int64_t svidex_event_at_unix_ms(const svidex_event *event);
  * The cause of a failure; NULL if nothing failed.
  *
  * Borrowed from the event: read it with the functions for errors, and do not
- * free it.
+ * free it. `svidex_error_retain` keeps it beyond the callback.
  */
 const svidex_error *svidex_event_error(const svidex_event *event);
 

@@ -73,6 +73,77 @@ func TestDeadlineOfTheContextNamesWhatWentWrong(t *testing.T) {
 	}
 }
 
+// As a timeout of 0 does elsewhere: it starts a fetch and does not wait for it.
+func TestExpiredContextNamesWhatWentWrong(t *testing.T) {
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			e := emulator.ForTest(t)
+			config := configFor(e)
+			config.EndpointSocket = "unix:///tmp/nobody.sock"
+			provider := newProvider(t, config)
+			expired, cancel := context.WithDeadline(t.Context(), time.Now())
+			defer cancel()
+			var err error
+			for began := time.Now(); ; time.Sleep(time.Millisecond) {
+				_, err = read(provider, expired)
+				if ours := wantError(t, err, svidex.ErrTimeout); !ours.Retryable() {
+					t.Error("a missed deadline is worth another try")
+				}
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("not context.DeadlineExceeded: %v", err)
+				}
+				if errors.Is(err, svidex.ErrSourceUnavailable) {
+					break
+				}
+				if time.Since(began) > hangGuard {
+					t.Fatalf("the cause never comes: %v", err)
+				}
+			}
+			if !strings.Contains(err.Error(), "nobody.sock") {
+				t.Errorf("the cause is lost: %v", err)
+			}
+		})
+	}
+}
+
+func TestExpiredContextFetchesForThoseWhoComeLater(t *testing.T) {
+	e := emulator.ForTest(t)
+	provider := newProvider(t, configFor(e))
+	expired, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		_, err := provider.AccessToken(expired)
+		if err == nil {
+			break
+		}
+		wantError(t, err, svidex.ErrTimeout)
+		if time.Since(began) > hangGuard {
+			t.Fatal("nothing is fetched")
+		}
+	}
+	if counters := e.Counters(t); counters.FetchJWTSVID != 1 || counters.Exchanges != 1 {
+		t.Errorf("%d fetches and %d exchanges; want 1 and 1", counters.FetchJWTSVID, counters.Exchanges)
+	}
+}
+
+// What will not change by itself is said at once, and is not worth another try.
+func TestExpiredContextOfAProviderThatCannot(t *testing.T) {
+	expired, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	provider := newProvider(t, svidex.Config{EndpointSocket: "unix:///tmp/nobody.sock"})
+	_, unconfigured := provider.AccessToken(expired)
+	_ = provider.Close()
+	_, closed := provider.GetToken(expired)
+	for want, err := range map[svidex.Kind]error{
+		svidex.ErrInvalidConfig: unconfigured,
+		svidex.ErrClosed:        closed,
+	} {
+		if ours := wantError(t, err, svidex.ErrTimeout); !errors.Is(err, want) || ours.Retryable() {
+			t.Errorf("got %v; want one behind which is %v", err, want)
+		}
+	}
+}
+
 func TestDeadlineOfTheContextReplacesTheProviders(t *testing.T) {
 	e := emulator.ForTest(t)
 	e.Hold(t, emulator.WorkloadAPI)

@@ -77,8 +77,8 @@ func (e *Error) Unwrap() []error { return e.causes }
 // changed. If not, somebody has to change something first: the message says what.
 func (e *Error) Retryable() bool { return e.retryable }
 
-// contextError is what a caller gets whose context ended first. last is the
-// failure that its wait has seen, if any: "deadline exceeded" alone helps nobody.
+// contextError is what a caller gets whose context ended first. last is what kept
+// the token away, if that is known: "deadline exceeded" alone helps nobody.
 func contextError(ctx context.Context, last *Error) *Error {
 	e := &Error{
 		Kind:    ErrCancelled,
@@ -88,7 +88,7 @@ func contextError(ctx context.Context, last *Error) *Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		e.Kind = ErrTimeout
 		e.Message = "the context's deadline passed before a token was there"
-		e.retryable = true
+		e.retryable = last == nil || last.retryable
 	}
 	if cause := context.Cause(ctx); cause != ctx.Err() {
 		e.causes = append(e.causes, cause)

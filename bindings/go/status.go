@@ -135,18 +135,3 @@ func (s *tokenStatusJSON) status() *TokenStatus {
 		Age:       time.Duration(s.AgeSeconds * seconds),
 	}
 }
-
-// failureSince is the most recent failure, if it was no earlier than this.
-func (p *Provider) failureSince(began time.Time) *Error {
-	last := p.Status().LastError
-	// The native clock has milliseconds.
-	if last == nil || last.At.Before(began.Truncate(time.Millisecond)) {
-		return nil
-	}
-	return &Error{
-		Kind:       last.Kind,
-		Message:    last.Message,
-		HTTPStatus: last.HTTPStatus,
-		OAuthCode:  last.OAuthCode,
-	}
-}

@@ -48,29 +48,37 @@ const pastDeadline = time.Second
 // native library has in memory waits for nobody, as little as later reads of it.
 func (p *Provider) read(ctx context.Context, kind tokenKind, isInMemory bool) (string, error) {
 	if isInMemory {
-		if text, ok := p.fromMemory(kind); ok {
+		if text, _, ok := p.fromMemory(kind); ok {
 			return text, nil
 		}
 	}
 	return p.wait(ctx, kind)
 }
 
-// fromMemory never waits. It gives nothing if the token has just ended.
-func (p *Provider) fromMemory(kind tokenKind) (string, bool) {
+// fromMemory never waits. If it has no token it has one fetched, and gives what
+// keeps it away, if that is known.
+func (p *Provider) fromMemory(kind tokenKind) (text string, cause *Error, ok bool) {
 	const neverWait = 0
 	var token *C.svidex_token
+	var failure *C.svidex_error
 	var result C.svidex_result
 	if kind == accessToken {
-		result = C.svidex_provider_access_token(p.handle, neverWait, &token, nil)
+		result = C.svidex_provider_access_token(p.handle, neverWait, &token, &failure)
 	} else {
-		result = C.svidex_provider_get_token(p.handle, neverWait, &token, nil)
+		result = C.svidex_provider_get_token(p.handle, neverWait, &token, &failure)
 	}
 	runtime.KeepAlive(p)
+	if result == C.SVIDEX_RESULT_NOT_READY {
+		if failure == nil {
+			return "", nil, false
+		}
+		result = C.svidex_error_result(failure)
+	}
 	if result != C.SVIDEX_RESULT_OK {
-		return "", false // A call that waits tells why.
+		return "", takeError(result, failure), false
 	}
 	defer C.svidex_token_free(token)
-	return adopt(p.held(kind), token), true
+	return adopt(p.held(kind), token), nil, true
 }
 
 // held is where the Go string of such a token is kept.
@@ -84,9 +92,8 @@ func (p *Provider) held(kind tokenKind) *atomic.Pointer[heldToken] {
 // wait gets a token that is not in memory.
 func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
 	if ctx.Err() != nil {
-		return "", contextError(ctx, nil)
+		return p.giveUp(ctx, kind)
 	}
-	began := time.Now()
 	operation, waiter, err := p.start(ctx, kind)
 	if err != nil {
 		return "", err
@@ -97,11 +104,22 @@ func (p *Provider) wait(ctx context.Context, kind tokenKind) (string, error) {
 		return ended.text, ended.err
 	case <-ctx.Done():
 		operation.cancel()
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return "", contextError(ctx, p.failureSince(began))
-		}
+		return p.giveUp(ctx, kind)
+	}
+}
+
+// giveUp is for a caller whose context has ended. If that was its deadline, there
+// is a last look without waiting: for the token, else for what keeps it away. Who
+// has cancelled wants neither, and nothing is fetched for it.
+func (p *Provider) giveUp(ctx context.Context, kind tokenKind) (string, error) {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return "", contextError(ctx, nil)
 	}
+	text, cause, ok := p.fromMemory(kind)
+	if ok {
+		return text, nil
+	}
+	return "", contextError(ctx, cause)
 }
 
 // start begins a call; its outcome comes to the waiter exactly once.

@@ -6,11 +6,10 @@ use svidex::Config;
 
 use crate::error::svidex_error;
 use crate::guard::guard;
-use crate::handle;
 use crate::text::{self, BadText};
 
 /// Settings from which providers are made. A setting that is left alone has its
-/// default. Not for use by two threads at once.
+/// default. It has one owner, and is not for use by two threads at once.
 ///
 /// Setters copy what they are given and return nothing: the first value that is
 /// wrong (NULL, empty, not UTF-8, with a control character in it, out of range)
@@ -93,7 +92,7 @@ unsafe fn with(
 #[unsafe(no_mangle)]
 pub extern "C" fn svidex_config_new() -> *mut svidex_config {
     guard("svidex_config_new", std::ptr::null_mut(), || {
-        handle::into_handle(svidex_config::new())
+        Box::into_raw(Box::new(svidex_config::new()))
     })
 }
 
@@ -101,8 +100,11 @@ pub extern "C" fn svidex_config_new() -> *mut svidex_config {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_config_free(config: *mut svidex_config) {
     guard("svidex_config_free", (), || {
-        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
-        unsafe { handle::free(config) };
+        if !config.is_null() {
+            // SAFETY: not NULL, so a config of `svidex_config_new` that its one
+            // owner gives up, by the rules of the header.
+            drop(unsafe { Box::from_raw(config) });
+        }
     });
 }
 

@@ -39,6 +39,7 @@ impl svidex_error {
         Self::of_call(svidex_result::InvalidArgument, message)
     }
 
+    #[cold]
     pub(crate) fn null(argument: &str) -> Self {
         Self::invalid_argument(&format!("{argument} is NULL"))
     }
@@ -47,6 +48,7 @@ impl svidex_error {
         Self::of_call(svidex_result::InvalidConfig, message)
     }
 
+    #[cold]
     pub(crate) fn called_from_callback() -> Self {
         Self::of_call(
             svidex_result::CalledFromCallback,
@@ -100,8 +102,9 @@ impl From<Error> for svidex_error {
     }
 }
 
-/// The result that came with this error, for code that keeps only the object.
-/// `SVIDEX_RESULT_OK` for NULL.
+/// The result that came with this error, for code that keeps only the object; for
+/// the cause behind a `SVIDEX_RESULT_NOT_READY`, what a call that waits would have
+/// got. `SVIDEX_RESULT_OK` for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_error_result(error: *const svidex_error) -> svidex_result {
     // SAFETY: NULL or a live handle, by the rules of the header.
@@ -171,11 +174,22 @@ pub unsafe extern "C" fn svidex_error_is_retryable(error: *const svidex_error) -
     })
 }
 
-/// Frees an error and the strings borrowed from it. NULL is ignored.
+/// One more reference to an error, by the same pointer; NULL for NULL. It also
+/// keeps an error that is borrowed from a status or an event.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_error_retain(error: *const svidex_error) -> *mut svidex_error {
+    guard("svidex_error_retain", std::ptr::null_mut(), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { handle::retain(error) }
+    })
+}
+
+/// Lets go of a reference; the last one frees the error and the strings borrowed
+/// from it. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_error_free(error: *mut svidex_error) {
     guard("svidex_error_free", (), || {
-        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
+        // SAFETY: NULL or a reference that its owner gives up, by the rules of the header.
         unsafe { handle::free(error) };
     });
 }

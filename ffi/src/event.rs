@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use svidex::{Event, Level};
 
@@ -56,7 +57,8 @@ pub struct svidex_event {
     kind: CString,
     message: CString,
     at_unix_ms: i64,
-    error: Option<svidex_error>,
+    /// Counted, so that C may retain what it borrows.
+    error: Option<Arc<svidex_error>>,
 }
 
 impl From<&Event> for svidex_event {
@@ -66,7 +68,7 @@ impl From<&Event> for svidex_event {
             kind: text::owned(event.kind.as_str()),
             message: text::owned(&event.message),
             at_unix_ms: event.at_unix_ms,
-            error: event.error.as_deref().map(svidex_error::from),
+            error: (event.error.as_deref()).map(|error| Arc::new(svidex_error::from(error))),
         }
     }
 }
@@ -127,7 +129,7 @@ impl Drop for Observer {
 /// - when it is replaced or stopped: within the call that does it or, if
 ///   `callback` is running just then, on that thread soon after (so a callback
 ///   may still be at its last event when that call returns);
-/// - after `svidex_provider_free`: within it or, once work under way has ended,
+/// - after the last `svidex_provider_free`: within it or, once work under way has ended,
 ///   on a thread of svidex soon after. `svidex_provider_close` alone does not;
 /// - at once, if `callback` is NULL.
 ///
@@ -150,7 +152,8 @@ pub unsafe extern "C" fn svidex_provider_observe(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_observe", error, || {
-            let provider = svidex_provider::borrow(provider)?;
+            let shared = svidex_provider::share(provider)?;
+            let provider = shared.core();
             let observer = Observer {
                 callback,
                 user_data,
@@ -233,7 +236,7 @@ pub unsafe extern "C" fn svidex_event_at_unix_ms(event: *const svidex_event) -> 
 /// The cause of a failure; NULL if nothing failed.
 ///
 /// Borrowed from the event: read it with the functions for errors, and do not
-/// free it.
+/// free it. `svidex_error_retain` keeps it beyond the callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_event_error(event: *const svidex_event) -> *const svidex_error {
     guard("svidex_event_error", std::ptr::null(), || {
@@ -241,6 +244,6 @@ pub unsafe extern "C" fn svidex_event_error(event: *const svidex_event) -> *cons
         let event = unsafe { event.as_ref() };
         event
             .and_then(|event| event.error.as_ref())
-            .map_or(std::ptr::null(), std::ptr::from_ref)
+            .map_or(std::ptr::null(), Arc::as_ptr)
     })
 }

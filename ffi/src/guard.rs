@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 use crate::error::svidex_error;
 use crate::handle::into_handle;
@@ -14,7 +15,8 @@ pub(crate) fn guard<T>(export: &'static str, fallback: T, body: impl FnOnce() ->
 }
 
 /// Runs the body of an export that returns `svidex_result`, and hands its error
-/// to C if C wants it.
+/// to C if C wants it. First of all C's pointer is cleared: a callback that the
+/// call leads to may write to the same place, and comes later.
 ///
 /// # Safety
 /// `error` is NULL or may be written to.
@@ -23,18 +25,29 @@ pub(crate) unsafe fn guard_result(
     error: *mut *mut svidex_error,
     body: impl FnOnce() -> Result<svidex_result, svidex_error>,
 ) -> svidex_result {
+    // SAFETY: by the caller's word.
+    unsafe { hand_out(error, None) };
     let ended = caught(export, body)
         .unwrap_or_else(|panic| Err(svidex_error::internal(&format!("{export}: {panic}"))));
     match ended {
         Ok(result) => result,
         Err(failure) => {
             let result = failure.result();
-            if !error.is_null() {
-                // SAFETY: not NULL; writable by the caller's word.
-                unsafe { error.write(into_handle(failure)) };
-            }
+            // SAFETY: by the caller's word.
+            unsafe { hand_out(error, Some(failure)) };
             result
         }
+    }
+}
+
+/// Gives C an error object or, at the same place, the word that there is none.
+///
+/// # Safety
+/// `error` is NULL or may be written to.
+pub(crate) unsafe fn hand_out(error: *mut *mut svidex_error, failure: Option<svidex_error>) {
+    if !error.is_null() {
+        // SAFETY: not NULL; writable by the caller's word.
+        unsafe { error.write(failure.map_or(ptr::null_mut(), into_handle)) };
     }
 }
 
@@ -71,7 +84,7 @@ fn words(payload: Box<dyn Any + Send>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ptr;
+    use std::sync::Arc;
 
     #[test]
     fn a_panic_becomes_the_fallback() {
@@ -106,7 +119,7 @@ mod tests {
             };
             assert_eq!(result, svidex_result::Internal);
             // SAFETY: written by the call above, and not freed yet.
-            let error = unsafe { Box::from_raw(error) };
+            let error = unsafe { Arc::from_raw(error) };
             assert!(error.message().contains(words), "{}", error.message());
             assert!(error.message().starts_with("export: "));
         }

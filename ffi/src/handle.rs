@@ -1,17 +1,47 @@
-//! Handles: a Rust value behind a pointer that C holds and gives back.
+//! Handles: a Rust value behind a pointer that C holds, shares and gives back.
+//! The pointer is that of an `Arc`, and each reference that C holds is one of its.
 
-/// Moves `value` to the heap and gives C the pointer. [`free`] ends it.
-pub(crate) fn into_handle<T>(value: T) -> *mut T {
-    Box::into_raw(Box::new(value))
+use std::sync::Arc;
+
+/// Moves `value` to the heap and gives C the first reference. [`free`] ends it.
+pub(crate) fn into_handle<T: Send + Sync>(value: T) -> *mut T {
+    Arc::into_raw(Arc::new(value)).cast_mut()
 }
 
-/// Ends a handle of [`into_handle`]. NULL is nothing to end.
+/// One more reference for C, by the same pointer. NULL stays NULL.
 ///
 /// # Safety
-/// `handle` is NULL, or came from [`into_handle`] and is used by nobody now or later.
+/// `handle` is NULL, or the pointer of an `Arc` of which somebody holds a
+/// reference until this returns.
+pub(crate) unsafe fn retain<T>(handle: *const T) -> *mut T {
+    if !handle.is_null() {
+        // SAFETY: not NULL; the rest is the caller's word.
+        unsafe { Arc::increment_strong_count(handle) };
+    }
+    handle.cast_mut()
+}
+
+/// A reference of our own; `None` for NULL.
+///
+/// # Safety
+/// As for [`retain`].
+pub(crate) unsafe fn share<T>(handle: *const T) -> Option<Arc<T>> {
+    // SAFETY: by the caller's word; and what is taken back is what was just added.
+    unsafe {
+        let added = retain(handle);
+        (!added.is_null()).then(|| Arc::from_raw(added))
+    }
+}
+
+/// Ends one of C's references, and with the last one the value. NULL is nothing
+/// to end.
+///
+/// # Safety
+/// `handle` is NULL, or the pointer of an `Arc` and a reference that its owner
+/// gives up.
 pub(crate) unsafe fn free<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: not NULL, and by the caller's word ours and unused.
-        drop(unsafe { Box::from_raw(handle) });
+        // SAFETY: not NULL, and by the caller's word a reference to be given up.
+        drop(unsafe { Arc::from_raw(handle) });
     }
 }

@@ -33,11 +33,11 @@ pub unsafe extern "C" fn svidex_provider_workload_identity(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_workload_identity", error, || {
-            let provider = svidex_provider::borrow(provider)?;
+            let provider = svidex_provider::share(provider)?;
             if identity.is_null() {
                 return Err(svidex_error::null("identity"));
             }
-            let found = provider.workload_identity()?;
+            let found = provider.core().workload_identity()?;
             identity.write(handle::into_handle(svidex_workload_identity {
                 identity_provider_id: text::owned(&found.identity_provider_id),
                 service_account_id: text::owned(&found.service_account_id),
@@ -116,11 +116,27 @@ pub unsafe extern "C" fn svidex_workload_identity_refresh_buffer_seconds(
     )
 }
 
-/// Frees an identity and the strings borrowed from it. NULL is ignored.
+/// One more reference to an identity, by the same pointer; NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_workload_identity_retain(
+    identity: *const svidex_workload_identity,
+) -> *mut svidex_workload_identity {
+    guard(
+        "svidex_workload_identity_retain",
+        std::ptr::null_mut(),
+        || {
+            // SAFETY: NULL or a live handle, by the rules of the header.
+            unsafe { handle::retain(identity) }
+        },
+    )
+}
+
+/// Lets go of a reference; the last one frees the identity and the strings
+/// borrowed from it. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_workload_identity_free(identity: *mut svidex_workload_identity) {
     guard("svidex_workload_identity_free", (), || {
-        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
+        // SAFETY: NULL or a reference that its owner gives up, by the rules of the header.
         unsafe { handle::free(identity) };
     });
 }

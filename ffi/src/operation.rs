@@ -163,7 +163,7 @@ unsafe fn start(
     operation: *mut *mut svidex_operation,
 ) -> Result<svidex_result, svidex_error> {
     // SAFETY: by the caller's word.
-    let provider = unsafe { svidex_provider::borrow(provider) }?;
+    let shared = unsafe { svidex_provider::share(provider) }?;
     let callback = callback.ok_or_else(|| svidex_error::null("callback"))?;
     if timeout_ms == 0 {
         return Err(svidex_error::invalid_argument(
@@ -178,7 +178,7 @@ unsafe fn start(
         not_started: Arc::clone(&not_started),
         settled: false,
     };
-    let inner = provider.start(kind, provider::timeout(timeout_ms), |ended| {
+    let inner = (shared.core()).start(kind, provider::timeout(timeout_ms), |ended| {
         completion.fire(ended)
     });
     if let Some(error) = Arc::into_inner(not_started).and_then(OnceLock::into_inner) {
@@ -204,12 +204,23 @@ pub unsafe extern "C" fn svidex_operation_cancel(operation: *const svidex_operat
     });
 }
 
-/// Frees the handle, at any time. Cancels nothing: a callback that is due still
-/// comes. NULL is ignored.
+/// One more reference to an operation, by the same pointer; NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_operation_retain(
+    operation: *const svidex_operation,
+) -> *mut svidex_operation {
+    guard("svidex_operation_retain", std::ptr::null_mut(), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { handle::retain(operation) }
+    })
+}
+
+/// Lets go of a reference, at any time; the last one frees the handle. Cancels
+/// nothing: a callback that is due still comes. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_operation_free(operation: *mut svidex_operation) {
     guard("svidex_operation_free", (), || {
-        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
+        // SAFETY: NULL or a reference that its owner gives up, by the rules of the header.
         unsafe { handle::free(operation) };
     });
 }
@@ -247,7 +258,7 @@ mod tests {
         let not_started = Arc::new(OnceLock::new());
         let completion = Completion {
             callback: tell,
-            user_data: handle::into_handle(told).cast(),
+            user_data: Box::into_raw(Box::new(told)).cast(),
             not_started: Arc::clone(&not_started),
             settled: false,
         };
@@ -271,7 +282,7 @@ mod tests {
         assert_eq!(error.result(), svidex_result::Internal);
         assert!(results.try_recv().is_err());
         // SAFETY: nobody was called, so it is still ours.
-        unsafe { handle::free(told.cast::<Sender<svidex_result>>()) };
+        drop(unsafe { Box::from_raw(told.cast::<Sender<svidex_result>>()) });
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Providers, and the calls that answer at once or wait on the caller's thread.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 use std::time::Duration;
 
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Config, Provider, Token, TokenKind};
 
 use crate::config::svidex_config;
 use crate::error::svidex_error;
-use crate::guard::{guard, guard_result};
+use crate::guard::{guard, guard_result, hand_out};
 use crate::handle;
 use crate::result::svidex_result;
 use crate::text;
@@ -23,14 +24,28 @@ pub struct svidex_provider {
 impl svidex_provider {
     /// # Safety
     /// `provider` is NULL or a live handle, and the answer is used no longer than it lives.
-    pub(crate) unsafe fn borrow<'a>(
-        provider: *const svidex_provider,
-    ) -> Result<&'a Provider, svidex_error> {
+    unsafe fn borrow<'a>(provider: *const svidex_provider) -> Result<&'a Provider, svidex_error> {
         // SAFETY: by the caller's word.
         let provider = unsafe { provider.as_ref() };
         provider
             .map(|provider| &provider.inner)
             .ok_or_else(|| svidex_error::null("provider"))
+    }
+
+    /// A reference of our own, for all but the warm reads: a callback that the call
+    /// leads to, on whatever thread, may free the one that the call was made with.
+    ///
+    /// # Safety
+    /// `provider` is NULL or a live handle.
+    pub(crate) unsafe fn share(
+        provider: *const svidex_provider,
+    ) -> Result<Arc<svidex_provider>, svidex_error> {
+        // SAFETY: by the caller's word.
+        unsafe { handle::share(provider) }.ok_or_else(|| svidex_error::null("provider"))
+    }
+
+    pub(crate) fn core(&self) -> &Provider {
+        &self.inner
     }
 }
 
@@ -116,8 +131,9 @@ unsafe fn make(
 /// for one. This is what the OpenAI SDKs call the subject token.
 ///
 /// `timeout_ms`: how long to wait, in milliseconds. 0 never waits: it gives what
-/// is in memory, else starts a fetch in the background and returns `NOT_READY`.
-/// Negative: as long as `call_timeout_seconds` says.
+/// is in memory, else starts a fetch in the background and returns `NOT_READY`;
+/// `*error` is then why the latest attempt failed, or NULL if none has failed
+/// since the last that succeeded, and yours to free as ever. Negative: as long as `call_timeout_seconds` says.
 ///
 /// On success `*token` is the caller's, to be freed with `svidex_token_free`.
 ///
@@ -134,7 +150,7 @@ pub unsafe extern "C" fn svidex_provider_get_token(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_get_token", error, || {
-            get(provider, TokenKind::Subject, timeout_ms, token)
+            get(provider, TokenKind::Subject, timeout_ms, token, error)
         })
     }
 }
@@ -155,45 +171,73 @@ pub unsafe extern "C" fn svidex_provider_access_token(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_access_token", error, || {
-            get(provider, TokenKind::Access, timeout_ms, token)
+            get(provider, TokenKind::Access, timeout_ms, token, error)
         })
     }
 }
 
 /// # Safety
-/// `provider` is NULL or a live handle; `out` is NULL or may be written to.
+/// `handle` is NULL or live; `out` and `error` are NULL or may be written to.
 unsafe fn get(
-    provider: *const svidex_provider,
+    handle: *const svidex_provider,
     kind: TokenKind,
     timeout_ms: i64,
     out: *mut *mut svidex_token,
+    error: *mut *mut svidex_error,
 ) -> Result<svidex_result, svidex_error> {
     // SAFETY: by the caller's word.
-    let provider = unsafe { svidex_provider::borrow(provider) }?;
+    let provider = unsafe { svidex_provider::borrow(handle) }?;
     if out.is_null() {
         return Err(svidex_error::null("token"));
     }
-    let token = if timeout_ms == 0 {
-        match provider.try_get(kind)? {
+    if timeout_ms != 0 && svidex::in_callback() {
+        return Err(svidex_error::called_from_callback());
+    }
+    let token = match provider.cached(kind) {
+        Some(token) => token,
+        // SAFETY: by the caller's word.
+        None => match unsafe { get_cold(handle, kind, timeout_ms, error) }? {
             Some(token) => token,
             None => return Ok(svidex_result::NotReady),
-        }
-    } else if svidex::in_callback() {
-        return Err(svidex_error::called_from_callback());
-    } else if let Some(token) = provider.cached(kind) {
-        token
-    } else {
-        // The waiter stands on its own feet: the provider may be freed meanwhile.
-        let waiter = provider.wait(kind, timeout(timeout_ms));
-        loop {
-            if let Some(ended) = waiter.wait_for(SLICE) {
-                break ended?;
-            }
-        }
+        },
     };
     // SAFETY: not NULL; writable by the caller's word.
     unsafe { out.write(token::into_handle(token)) };
     Ok(svidex_result::Ok)
+}
+
+/// Gets a token that is not in memory; `None` and, in `error`, why, if it may not
+/// be waited for.
+///
+/// # Safety
+/// `handle` is live; `error` is NULL or may be written to.
+#[cold]
+#[inline(never)]
+unsafe fn get_cold(
+    handle: *const svidex_provider,
+    kind: TokenKind,
+    timeout_ms: i64,
+    error: *mut *mut svidex_error,
+) -> Result<Option<Arc<Token>>, svidex_error> {
+    // SAFETY: by the caller's word.
+    let provider = unsafe { svidex_provider::share(handle) }?;
+    if timeout_ms == 0 {
+        let token = provider.core().try_get(kind)?;
+        if token.is_none() {
+            let cause = provider.core().last_failure(kind).map(svidex_error::from);
+            // SAFETY: NULL or writable, by the caller's word.
+            unsafe { hand_out(error, cause) };
+        }
+        return Ok(token);
+    }
+    // The waiter stands on its own feet: the provider may be freed meanwhile.
+    let waiter = provider.core().wait(kind, timeout(timeout_ms));
+    drop(provider);
+    loop {
+        if let Some(ended) = waiter.wait_for(SLICE) {
+            return Ok(Some(ended?));
+        }
+    }
 }
 
 /// The generation (see `svidex_token_generation`) of the JWT-SVID that
@@ -246,10 +290,10 @@ pub unsafe extern "C" fn svidex_provider_invalidate(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_invalidate", error, || {
-            let provider = svidex_provider::borrow(provider)?;
+            let provider = svidex_provider::share(provider)?;
             let token = text::borrow(token)
                 .map_err(|bad| svidex_error::invalid_argument(&format!("token {}", bad.words())))?;
-            provider.invalidate(token);
+            provider.core().invalidate(token);
             Ok(svidex_result::Ok)
         })
     }
@@ -257,31 +301,44 @@ pub unsafe extern "C" fn svidex_provider_invalidate(
 
 /// Ends the provider: pending calls end with `CLOSED`, and so do later ones; it
 /// lets go of its tokens. Never waits. May be called by any thread, more than
-/// once, and inside callbacks; NULL is ignored. The handle stays valid until
-/// `svidex_provider_free`.
+/// once, and inside callbacks; NULL is ignored.
+///
+/// This is how a provider that threads share is ended: each of them hears `CLOSED`
+/// from its call, and then frees its reference.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_provider_close(provider: *const svidex_provider) {
     guard("svidex_provider_close", (), || {
         // SAFETY: NULL or a live handle, by the rules of the header.
-        if let Some(provider) = unsafe { provider.as_ref() } {
+        if let Some(provider) = unsafe { handle::share(provider) } {
             provider.inner.close();
         }
     });
 }
 
-/// Closes the provider and frees the handle. Never waits; NULL is ignored.
+/// One more reference to a provider, by the same pointer; NULL for NULL. One for
+/// each thread that shares it: retained before the thread starts, and freed by it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_provider_retain(
+    provider: *const svidex_provider,
+) -> *mut svidex_provider {
+    guard("svidex_provider_retain", std::ptr::null_mut(), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { handle::retain(provider) }
+    })
+}
+
+/// Lets go of a reference. The provider goes on for those who have others; the
+/// last one to go closes it, as `svidex_provider_close` does, and frees the
+/// handle. Never waits; NULL is ignored.
 ///
-/// Calls that wait in other threads, and asynchronous ones, end with `CLOSED`:
-/// callbacks may therefore still come after this. No new call may be made with
-/// the handle. Tokens, errors, statuses and operations live on.
+/// Asynchronous calls that are pending when the last reference goes end with
+/// `CLOSED`: callbacks may therefore still come after this. Tokens, errors,
+/// statuses and operations live on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_provider_free(provider: *mut svidex_provider) {
     guard("svidex_provider_free", (), || {
-        // SAFETY: NULL or a live handle, by the rules of the header.
-        if let Some(provider) = unsafe { provider.as_ref() } {
-            provider.inner.close();
-        }
-        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
+        // Core closes a provider when the last who holds it lets go.
+        // SAFETY: NULL or a reference that its owner gives up, by the rules of the header.
         unsafe { handle::free(provider) };
     });
 }

@@ -18,7 +18,7 @@ pub enum svidex_result {
     /// It worked; the outputs are written.
     Ok = 0,
     /// No token is at hand yet, and the call was told not to wait. One is being
-    /// fetched in the background. Not a failure: there is no error object.
+    /// fetched in the background. If attempts are failing, the error object says why.
     NotReady = 1,
     /// A pointer that may not be NULL is NULL, or a number is out of its range.
     InvalidArgument = 2,

@@ -1,6 +1,7 @@
 //! What an operator wants to know about a provider, as a snapshot.
 
 use std::ffi::{CString, c_char};
+use std::sync::Arc;
 
 use svidex::{Status, TokenStatus};
 
@@ -18,7 +19,8 @@ pub struct svidex_status {
     source: CString,
     audience: CString,
     spiffe_id: Option<CString>,
-    last_error: Option<svidex_error>,
+    /// Counted, so that C may retain what it borrows.
+    last_error: Option<Arc<svidex_error>>,
     warnings: Vec<CString>,
     json: CString,
 }
@@ -31,7 +33,8 @@ impl svidex_status {
             source: text::owned(&status.source),
             audience: text::owned(&status.audience),
             spiffe_id: status.spiffe_id.as_deref().map(text::owned),
-            last_error: status.last_error.as_ref().map(svidex_error::remembered),
+            last_error: (status.last_error.as_ref())
+                .map(|last| Arc::new(svidex_error::remembered(last))),
             warnings: status
                 .warnings
                 .iter()
@@ -57,11 +60,13 @@ pub unsafe extern "C" fn svidex_provider_status(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_status", error, || {
-            let provider = svidex_provider::borrow(provider)?;
+            let provider = svidex_provider::share(provider)?;
             if status.is_null() {
                 return Err(svidex_error::null("status"));
             }
-            status.write(handle::into_handle(svidex_status::new(provider.status())?));
+            status.write(handle::into_handle(svidex_status::new(
+                provider.core().status(),
+            )?));
             Ok(svidex_result::Ok)
         })
     }
@@ -221,7 +226,7 @@ pub unsafe extern "C" fn svidex_status_exchange_failures(status: *const svidex_s
 /// The most recent failure, also after a recovery; NULL if nothing has failed yet.
 ///
 /// Borrowed from the status: read it with the functions for errors, and do not
-/// free it. Whether and when to try again is not kept: `svidex_error_is_retryable`
+/// free it unless you retained it. Whether and when to try again is not kept: `svidex_error_is_retryable`
 /// says false of it, `svidex_error_retry_after_ms` -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_status_last_error(
@@ -232,7 +237,7 @@ pub unsafe extern "C" fn svidex_status_last_error(
         let status = unsafe { status.as_ref() };
         status
             .and_then(|status| status.last_error.as_ref())
-            .map_or(std::ptr::null(), std::ptr::from_ref)
+            .map_or(std::ptr::null(), Arc::as_ptr)
     })
 }
 
@@ -295,11 +300,21 @@ pub unsafe extern "C" fn svidex_status_json(status: *const svidex_status) -> *co
     })
 }
 
-/// Frees a status and everything borrowed from it. NULL is ignored.
+/// One more reference to a status, by the same pointer; NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_status_retain(status: *const svidex_status) -> *mut svidex_status {
+    guard("svidex_status_retain", std::ptr::null_mut(), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { handle::retain(status) }
+    })
+}
+
+/// Lets go of a reference; the last one frees the status and everything borrowed
+/// from it. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_status_free(status: *mut svidex_status) {
     guard("svidex_status_free", (), || {
-        // SAFETY: NULL or a handle that its owner gives up, by the rules of the header.
+        // SAFETY: NULL or a reference that its owner gives up, by the rules of the header.
         unsafe { handle::free(status) };
     });
 }

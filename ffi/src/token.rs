@@ -7,12 +7,13 @@ use std::sync::Arc;
 use svidex::{Token, TokenKind};
 
 use crate::guard::guard;
+use crate::handle;
 
 /// A token: a JWT-SVID (the subject token of an exchange) or an OpenAI access
 /// token. Immutable; any thread may read it, and it outlives its provider.
 ///
 /// Its text is a secret: keep it out of logs. It is wiped from memory when the
-/// last handle to it is freed and the provider has moved on.
+/// last reference to it is gone and the provider has moved on.
 pub struct svidex_token {
     // Only ever behind a pointer, which in truth points to a `Token`.
     _opaque: [u8; 0],
@@ -117,15 +118,21 @@ pub unsafe extern "C" fn svidex_token_scope(token: *const svidex_token) -> *cons
     })
 }
 
-/// Frees a handle and the strings borrowed from it; other handles to the same
-/// token are not touched. NULL is ignored.
+/// One more reference to a token, by the same pointer; NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_token_retain(token: *const svidex_token) -> *mut svidex_token {
+    guard("svidex_token_retain", std::ptr::null_mut(), || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        unsafe { handle::retain(token.cast::<Token>()).cast() }
+    })
+}
+
+/// Lets go of a reference. The last one ends the strings borrowed from the token,
+/// and wipes its text once the provider has moved on. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_token_free(token: *mut svidex_token) {
     guard("svidex_token_free", (), || {
-        if !token.is_null() {
-            // SAFETY: not NULL, so by the rules of the header a reference of
-            // `into_handle` that its owner gives up.
-            drop(unsafe { Arc::from_raw(token.cast_const().cast::<Token>()) });
-        }
+        // SAFETY: NULL or a reference that its owner gives up, by the rules of the header.
+        unsafe { handle::free(token.cast::<Token>()) };
     });
 }

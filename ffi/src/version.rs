@@ -10,7 +10,8 @@ const VERSION: &CStr =
         Err(_) => panic!("a version has no NUL"),
     };
 
-/// The version of the library that is loaded, such as `0.1.0`.
+/// The version of the library that is loaded, such as `0.1.0`: `SVIDEX_VERSION` of its
+/// own header.
 ///
 /// The string is constant and never freed.
 #[unsafe(no_mangle)]

@@ -13,7 +13,7 @@ from pathlib import Path
 FILES = {
     "wheel": "target/wheels/svidex-*.whl",
     "node": "bindings/node/npm/linux-x64-gnu/svidex.linux-x64-gnu.node",
-    "so": "target/ffi/libsvidex.so.0",
+    "so": "target/ffi/libsvidex.so",
     "a": "target/ffi/libsvidex.a",
 }
 

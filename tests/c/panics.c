@@ -123,6 +123,34 @@ TRY_FREE(svidex_operation_free, svidex_operation *made = NULL; int before = inbo
                SVIDEX_RESULT_OK);
          inbox_wait(&box, before + 1))
 
+/* A reference that a defect keeps from being added is not there to be freed. */
+#define TRY_RETAIN(name, release, handle) \
+    TRY(name) {                           \
+        svidex_inject_panic(#name);       \
+        CHECK(name(handle) == NULL);      \
+        CHECK(name(handle) == (handle));  \
+        release(handle);                  \
+    }
+
+TRY_RETAIN(svidex_error_retain, svidex_error_free, failure)
+TRY_RETAIN(svidex_provider_retain, svidex_provider_free, provider)
+TRY_RETAIN(svidex_token_retain, svidex_token_free, token)
+TRY_RETAIN(svidex_status_retain, svidex_status_free, status)
+TRY_RETAIN(svidex_workload_identity_retain, svidex_workload_identity_free, identity)
+
+TRY(svidex_operation_retain) {
+    int before = inbox_count(&box);
+    svidex_operation *operation = NULL;
+    CHECK(svidex_provider_get_token_async(provider, -1, inbox_receive, &box, &operation, NULL) ==
+          SVIDEX_RESULT_OK);
+    inbox_wait(&box, before + 1);
+    svidex_inject_panic("svidex_operation_retain");
+    CHECK(svidex_operation_retain(operation) == NULL);
+    CHECK(svidex_operation_retain(operation) == operation);
+    svidex_operation_free(operation);
+    svidex_operation_free(operation);
+}
+
 TRY(svidex_config_new) {
     svidex_inject_panic("svidex_config_new");
     CHECK(svidex_config_new() == NULL);
@@ -440,6 +468,7 @@ static const test_case exports[] = {
     EXPORT(svidex_error_oauth_code),
     EXPORT(svidex_error_retry_after_ms),
     EXPORT(svidex_error_is_retryable),
+    EXPORT(svidex_error_retain),
     EXPORT(svidex_error_free),
     EXPORT(svidex_config_new),
     EXPORT(svidex_config_free),
@@ -465,6 +494,7 @@ static const test_case exports[] = {
     EXPORT(svidex_provider_access_token_generation),
     EXPORT(svidex_provider_invalidate),
     EXPORT(svidex_provider_close),
+    EXPORT(svidex_provider_retain),
     EXPORT(svidex_provider_free),
     EXPORT(svidex_token_value),
     EXPORT(svidex_token_length),
@@ -473,16 +503,19 @@ static const test_case exports[] = {
     EXPORT(svidex_token_expires_at_unix_ms),
     EXPORT(svidex_token_spiffe_id),
     EXPORT(svidex_token_scope),
+    EXPORT(svidex_token_retain),
     EXPORT(svidex_token_free),
     EXPORT(svidex_provider_get_token_async),
     EXPORT(svidex_provider_access_token_async),
     EXPORT(svidex_operation_cancel),
+    EXPORT(svidex_operation_retain),
     EXPORT(svidex_operation_free),
     EXPORT(svidex_provider_workload_identity),
     EXPORT(svidex_workload_identity_provider_id),
     EXPORT(svidex_workload_identity_service_account_id),
     EXPORT(svidex_workload_identity_client_id),
     EXPORT(svidex_workload_identity_refresh_buffer_seconds),
+    EXPORT(svidex_workload_identity_retain),
     EXPORT(svidex_workload_identity_free),
     EXPORT(svidex_provider_status),
     EXPORT(svidex_status_source),
@@ -504,6 +537,7 @@ static const test_case exports[] = {
     EXPORT(svidex_status_warning),
     EXPORT(svidex_status_is_closed),
     EXPORT(svidex_status_json),
+    EXPORT(svidex_status_retain),
     EXPORT(svidex_status_free),
     EXPORT(svidex_provider_observe),
     EXPORT(svidex_event_level),

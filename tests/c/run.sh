@@ -74,8 +74,14 @@ cargo build -q -p svidex-emulator || exit 1
 # The same library with panics on demand, kept apart from the real one.
 mkdir -p "$work/broken"
 cargo build -q -p svidex-ffi --features inject-panics || exit 1
-cp "$target/debug/libsvidex_ffi.so" "$work/broken/libsvidex.so.0"
-ln -s libsvidex.so.0 "$work/broken/libsvidex.so"
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+# While the major version is 0, the minor one tells what breaks: ffi/README.md.
+case $version in
+    0.*) soname=libsvidex.so.$(echo "$version" | cut -d. -f1,2) ;;
+    *) soname=libsvidex.so.${version%%.*} ;;
+esac
+cp "$target/debug/libsvidex_ffi.so" "$work/broken/$soname"
+ln -s "$soname" "$work/broken/libsvidex.so"
 
 warnings="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 c99="gcc -std=c99 -g $warnings -Iinclude"
@@ -106,7 +112,10 @@ nm -g --defined-only "$lib/libsvidex.a" | awk 'NF == 3 { print $NF }' | sort >"$
 try "the shared library exports what the header declares" same "$work/header" "$work/shared"
 try "the static library exports what the header declares" same "$work/header" "$work/static"
 readelf -d "$lib/libsvidex.so" >"$work/dynamic"
-try "soname" grep -q 'SONAME.*\[libsvidex\.so\.0\]' "$work/dynamic"
+try "the soname follows the version" grep -qF "[$soname]" "$work/dynamic"
+chain() { [ "$(readlink "$1/libsvidex.so")" = "$soname" ] &&
+    [ "$(readlink "$1/$soname")" = "libsvidex.so.$version" ] && [ ! -h "$1/libsvidex.so.$version" ]; }
+try "libsvidex.so leads to the soname, and that to the version" chain "$lib"
 try "never unloaded" grep -q NODELETE "$work/dynamic"
 
 say "compiling"
@@ -162,7 +171,9 @@ fi
 
 say "installed"
 try "install" ffi/install.sh "$work/prefix"
+try "what is installed has the same names" chain "$work/prefix/lib"
 export PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig"
+try "pkg-config tells the version" test "$(pkg-config --modversion svidex)" = "$version"
 # shellcheck disable=SC2016 # a fence, not a command
 sed -n '/^```c$/,/^```$/p' ffi/README.md | sed -e 1d -e '/^```$/,$d' >"$work/readme.c"
 # shellcheck disable=SC2046,SC2086

@@ -23,7 +23,9 @@
 #define CHECK_FAILS(result, error, expected, words) \
     check_fails((result), (error), (expected), (words), __FILE__, __LINE__)
 
-#define CHECK_OK(result, error) check_ok((result), (error), #result, __FILE__, __LINE__)
+/* `result` may be the call that writes `error`: it is made before `error` is looked at. */
+#define CHECK_OK(result, error) \
+    (check_ended(result), check_ok((error), #result, __FILE__, __LINE__))
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -37,8 +39,8 @@ void check_text(const char *got, const char *expected, const char *what, const c
                 int line);
 void check_fails(svidex_result result, svidex_error *error, svidex_result expected,
                  const char *words, const char *file, int line);
-bool check_ok(svidex_result result, svidex_error *error, const char *what, const char *file,
-              int line);
+void check_ended(svidex_result result);
+bool check_ok(svidex_error *error, const char *what, const char *file, int line);
 void give_up(void);
 
 /* Whether `text` holds something that looks like a token: no message may. */

@@ -20,9 +20,11 @@ svidex_config *dead_config(void);
 svidex_token *must_get(const svidex_provider *provider);
 svidex_token *must_get_access(const svidex_provider *provider);
 
+void test_version(void);
 void test_names(void);
 void test_null_arguments(void);
 void test_outputs_are_written_only_on_success(void);
+void test_error_is_always_written(void);
 void test_bad_text_settings(void);
 void test_bad_numbers(void);
 void test_first_bad_value_wins(void);
@@ -33,6 +35,8 @@ void test_empty_environment(void);
 void test_subject_token(void);
 void test_access_token(void);
 void test_timeout_zero(void);
+void test_timeout_zero_tells_the_cause(void);
+void test_timeout_zero_while_exchanges_fail(void);
 void test_generations(void);
 void test_token_file(void);
 void test_invalidate(void);
@@ -68,6 +72,15 @@ void test_inside_a_callback(void);
 void test_crowd_is_one_flight(void);
 void test_crowd_of_threads(void);
 void test_cancelling_half_a_crowd(void);
+
+void test_references(void);
+void test_borrowed_errors_are_retained(void);
+void test_ended_while_threads_read(void);
+void test_freed_while_a_call_begins(void);
+void test_freed_by_its_callback(void);
+void test_threads_share_an_operation(void);
+void test_threads_share_a_token(void);
+void test_thread_reads_as_it_ends(void);
 
 void test_fork_warm(void);
 void test_fork_in_first_fetch(void);

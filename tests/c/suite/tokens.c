@@ -85,6 +85,64 @@ void test_timeout_zero(void) {
     svidex_provider_free(provider);
 }
 
+/* Asks without waiting, again and again, until something other than "not ready, and
+ * nothing has failed" comes. As callers poll: with one variable, freed each time. */
+static svidex_result poll(const svidex_provider *provider, bool access_token, svidex_token **token,
+                          svidex_error **error) {
+    const struct timespec pause = {0, 1000000};
+    for (int64_t left = patience(60000); left > 0; left--) {
+        svidex_result result = access_token
+                                   ? svidex_provider_access_token(provider, 0, token, error)
+                                   : svidex_provider_get_token(provider, 0, token, error);
+        if (result != SVIDEX_RESULT_NOT_READY || *error != NULL) {
+            return result;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return SVIDEX_RESULT_NOT_READY;
+}
+
+void test_timeout_zero_tells_the_cause(void) {
+    svidex_provider *provider = provider_from(dead_config());
+    svidex_token *token = NULL;
+    svidex_error *error = NULL;
+    for (int i = 0; i < 50; i++) {
+        CHECK(poll(provider, false, &token, &error) == SVIDEX_RESULT_NOT_READY);
+        CHECK(svidex_error_is_retryable(error));
+        svidex_result cause = svidex_error_result(error);
+        CHECK_FAILS(cause, error, SVIDEX_RESULT_SOURCE_UNAVAILABLE, "/nonexistent/agent.sock");
+    }
+    CHECK(token == NULL);
+    svidex_provider_close(provider);
+    svidex_result result = svidex_provider_get_token(provider, 0, &token, &error);
+    CHECK_FAILS(result, error, SVIDEX_RESULT_CLOSED, "closed");
+    svidex_provider_free(provider);
+}
+
+void test_timeout_zero_while_exchanges_fail(void) {
+    svidex_provider *provider = fresh_provider();
+    emulator_fault("token_endpoint", "{\"status\":503,\"times\":1}");
+    svidex_token *token = NULL;
+    svidex_error *error = NULL;
+    CHECK(poll(provider, true, &token, &error) == SVIDEX_RESULT_NOT_READY);
+    CHECK(svidex_error_http_status(error) == 503);
+    svidex_result cause = svidex_error_result(error);
+    CHECK_FAILS(cause, error, SVIDEX_RESULT_EXCHANGE_UNAVAILABLE, "503");
+    /* The other token is not in trouble. */
+    CHECK_OK(svidex_provider_get_token(provider, 0, &token, &error), error);
+    svidex_token_free(token);
+    /* The next attempt succeeds, and there is nothing to tell any more. */
+    svidex_result result;
+    do {
+        token = NULL;
+        result = poll(provider, true, &token, &error);
+        svidex_error_free(error);
+    } while (result == SVIDEX_RESULT_NOT_READY);
+    CHECK(result == SVIDEX_RESULT_OK && error == NULL);
+    svidex_token_free(token);
+    svidex_provider_free(provider);
+}
+
 void test_generations(void) {
     svidex_provider *provider = fresh_provider();
     CHECK(svidex_provider_token_generation(provider) == 0);
