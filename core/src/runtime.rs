@@ -91,7 +91,7 @@ fn start(generation: u64, replaces: *mut Running) -> Result<(), Error> {
         }
     }
     match start.failure.load_full() {
-        Some(error) => scarce("cannot wait for I/O", Wanted::Descriptor, &error),
+        Some(error) => scarce("cannot set up I/O", Wanted::Descriptor, &error),
         None => Ok(()),
     }
 }

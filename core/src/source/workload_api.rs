@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Checks, Fetch, Found, Identity, SubjectToken, SubjectTokenSource};
 use crate::error::{Error, ErrorKind, FailureClass};
+use crate::limits::{self, Wanted};
 use crate::secret::printable;
 
 pub(super) struct WorkloadApi {
@@ -159,10 +160,15 @@ impl WorkloadApi {
                         io::ErrorKind::PermissionDenied => ": this process may not open the socket",
                         _ => "",
                     };
+                    let limit = match advice {
+                        "" => limits::exhausted(Wanted::Descriptor, io),
+                        _ => None,
+                    };
+                    let limit = limit.map_or(String::new(), |limit| format!(": {limit}"));
                     return self.fail(
                         SourceUnavailable,
                         Local,
-                        format!("cannot be reached ({io}){advice}"),
+                        format!("cannot be reached ({io}){advice}{limit}"),
                     );
                 }
                 let class = match transport {

@@ -75,9 +75,9 @@ fn allocated() -> usize {
 }
 
 /// One call of each way, and its error if it failed.
-fn one_of_each(provider: &Provider, timeout: Duration) -> Vec<Error> {
+fn one_of_each(provider: &Provider, kinds: &[TokenKind], timeout: Duration) -> Vec<Error> {
     let mut errors = Vec::new();
-    for kind in KINDS {
+    for &kind in kinds {
         errors.extend(call(provider, kind, timeout).err());
         errors.extend(provider.try_get(kind).err());
         let (done, ended) = channel();
@@ -139,7 +139,7 @@ fn at_the_limit(
             // What is made once is made by now.
             before.set(allocated());
         }
-        let errors = one_of_each(provider, timeout);
+        let errors = one_of_each(provider, &KINDS, timeout);
         if errors.len() != 6 {
             return Err(format!("{} errors of 6 calls", errors.len()));
         }
@@ -185,6 +185,44 @@ fn at_the_limit_of_threads() {
     report(&child.join().0);
 }
 
+/// There is a runtime already, and a thread for callbacks; none to read a file.
+#[test]
+fn a_token_file_at_the_limit_of_threads() {
+    let _turn = one_at_a_time();
+    if !rustix::process::geteuid().is_root() {
+        return report("skipped: root alone can become a user without threads");
+    }
+    let emulator = emulator(&json!({}));
+    open_to_all(emulator.info());
+    let child = Child::fork(|| {
+        let stderr = capture_stderr();
+        let panics = count_panics();
+        limit(Resource::Nproc, 2);
+        // SAFETY: a call that takes a number, in a process of its own.
+        assert_eq!(unsafe { libc::setuid(STRANGER) }, 0);
+        let socket = provider(emulator.info());
+        call(&socket, TokenKind::Subject, HANG_GUARD).map_err(|error| error.to_string())?;
+        let file = Provider::new(svidex::Config {
+            identity_token_file: Some("/nonexistent/token".to_owned()),
+            ..svidex::Config::default()
+        })
+        .map_err(|error| error.to_string())?;
+        let timeout = Duration::from_millis(300);
+        let error = call(&file, TokenKind::Subject, timeout).expect_err("no such file");
+        check(std::slice::from_ref(&error), "limit of threads")?;
+        lift(Resource::Nproc);
+        let error = call(&file, TokenKind::Subject, timeout).expect_err("no such file");
+        if !error.message().contains("No such file") {
+            return Err(error.to_string());
+        }
+        match (panics(), said(&stderr)) {
+            (0, text) if text.is_empty() => Ok(String::new()),
+            (panics, text) => Err(format!("{panics} panics; {text}")),
+        }
+    });
+    child.join();
+}
+
 #[test]
 fn at_the_limit_of_descriptors() {
     let _turn = one_at_a_time();
@@ -220,7 +258,11 @@ fn with_a_few_descriptors_left() {
             limit(Resource::Nofile, lowest_free() + left);
             let mut all = Vec::new();
             for _ in 0..short_or_long(2, 20) {
-                all.extend(one_of_each(&provider, Duration::from_millis(200)));
+                all.extend(one_of_each(
+                    &provider,
+                    &KINDS[..1],
+                    Duration::from_millis(200),
+                ));
             }
             check(&all, "")?;
             lift(Resource::Nofile);
@@ -293,7 +335,7 @@ fn denied_a_system_call() {
             let panics = count_panics();
             deny(calls);
             for _ in 0..10 {
-                let errors = one_of_each(&provider, Duration::from_millis(200));
+                let errors = one_of_each(&provider, &KINDS, Duration::from_millis(200));
                 check(&errors, "seccomp")?;
                 if errors.len() != 6 {
                     return Err(format!("{} errors of 6 calls", errors.len()));
