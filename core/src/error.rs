@@ -87,6 +87,9 @@ pub(crate) enum FailureClass {
     /// The token file holds no usable token now: as cheap to look at again as
     /// `Local`, but worth telling a caller, since nobody may be refreshing it.
     Stale,
+    /// The Workload API gave an SVID that has ended: as `Stale`, but an agent
+    /// renews it by itself.
+    Lapsed,
 }
 
 /// An error of svidex: what failed, where, and what to do next.
@@ -199,7 +202,10 @@ impl Error {
     /// Bindings turn `false` into what their SDK treats as final.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.class, FailureClass::Local | FailureClass::Transient)
+        matches!(
+            self.class,
+            FailureClass::Local | FailureClass::Transient | FailureClass::Lapsed
+        )
     }
 
     pub(crate) fn class(&self) -> FailureClass {

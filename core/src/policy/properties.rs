@@ -111,7 +111,7 @@ impl History {
             Event::Readers { subject, access } => self.readers = (subject, access),
             Event::InvalidateSubject => {
                 if self.state.subject.held.is_some() {
-                    self.state.invalidated_subject(self.now);
+                    self.state.invalidated_subject();
                 }
             }
             Event::InvalidateAccess => {

@@ -250,7 +250,7 @@ fn life(exp: i64, iat: Option<i64>, now: Now) -> Result<i64, Problem> {
     if exp <= now.wall {
         return Err(Problem {
             part: Part::Times,
-            class: FailureClass::Transient,
+            class: FailureClass::Lapsed,
             what: format!("had expired when it arrived ({})", times()),
             fix: format!(
                 "either this host's clock is at least {} s fast, or the SVID was not renewed",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, Now};
+use crate::clock::{Clock, Now, rfc3339};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::Jwt;
@@ -128,6 +128,26 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
         ),
     };
     Error::new(ErrorKind::SourceUnavailable, class, words)
+}
+
+/// The error of a look that found the token which is held already, and which is
+/// too near its end to be of use.
+pub(crate) fn repeated(source: &SourceSettings, exp: i64, now: Now) -> Error {
+    let who = match source {
+        SourceSettings::WorkloadApi { .. } => "does the agent reach its server?",
+        SourceSettings::File { .. } => "is the sidecar that writes it running?",
+    };
+    let left = (exp - now.wall).max(0) / 1_000;
+    Error::new(
+        ErrorKind::InvalidSubjectToken,
+        FailureClass::Local,
+        format!(
+            "{} still gives the JWT-SVID that ends at {} (in {left} s by this host's clock): the \
+             next one is waited for; {who}",
+            describe(source),
+            rfc3339(exp),
+        ),
+    )
 }
 
 /// For messages: `the Workload API at unix:///run/…`, `the token file /var/run/…`.
