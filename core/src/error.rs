@@ -105,6 +105,7 @@ pub struct Error {
     http_status: Option<u16>,
     oauth_code: Option<String>,
     retry_after: Option<Duration>,
+    not_yet: Option<Duration>,
 }
 
 impl Error {
@@ -120,6 +121,7 @@ impl Error {
             http_status: None,
             oauth_code: None,
             retry_after: None,
+            not_yet: None,
         }
     }
 
@@ -164,6 +166,16 @@ impl Error {
     pub(crate) fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
         self.retry_after = delay;
         self
+    }
+
+    /// The SVID begins that much later, by the clock of the endpoint that refused it.
+    pub(crate) fn with_not_yet(mut self, delay: Option<Duration>) -> Self {
+        self.not_yet = delay;
+        self
+    }
+
+    pub(crate) fn not_yet(&self) -> Option<Duration> {
+        self.not_yet
     }
 
     /// Which of the closed set this is.

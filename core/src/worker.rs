@@ -287,12 +287,15 @@ impl Worker {
         let succeeded = result.is_ok();
         match result {
             Ok(answer) => {
+                let time = &self.shared.record.time;
                 let outcome = Outcome::Exchanged {
                     sent,
                     expires_in_ms: answer.expires_in,
                     subject: subject.held,
+                    endpoint_wall_ms: time.wall_if_host_is_slow(now),
                 };
                 self.state.apply(now, &outcome, (self.shared.random)());
+                self.judged_anew();
                 if let Some(held) = self.state.access.held {
                     let token = Token::access(answer.access_token, held, &subject, answer.scope);
                     let cell = self.shared.snapshot.cell(TokenKind::Access);
@@ -305,6 +308,7 @@ impl Worker {
                 let outcome = Outcome::ExchangeFailed {
                     class: error.class(),
                     retry_after_ms: error.retry_after().map(milliseconds),
+                    not_yet_ms: error.not_yet().map(milliseconds),
                     subject_rejected: matches!(
                         error.oauth_code(),
                         Some("invalid_subject_token" | "invalid_grant")
@@ -316,6 +320,19 @@ impl Worker {
             }
         }
         self.shared.record.exchanges.count(succeeded);
+    }
+
+    /// Lets readers see how long the SVID lives since more is known of the clocks.
+    fn judged_anew(&self) {
+        let cell = self.shared.snapshot.cell(TokenKind::Subject);
+        let token = cell.load_full();
+        if let (Some(old), Some(held)) = (&token, self.state.subject.held)
+            && old.held.received == held.received
+            && old.held != held
+        {
+            // Only this one: it may have been replaced or removed meanwhile.
+            cell.compare_and_swap(&token, Some(Arc::new(old.with(held))));
+        }
     }
 
     fn leg(&self, kind: EventKind) -> &Leg {

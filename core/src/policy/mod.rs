@@ -24,6 +24,9 @@ const FORCED_EXCHANGE_INTERVAL: i64 = 30_000;
 const DENIAL_GRACE: i64 = 30_000;
 /// Nobody has asked for this long: an abandoned provider stops knocking.
 const DEMAND_WINDOW: i64 = 600_000;
+/// Exchanges in a row of an SVID that has not begun by the endpoint's clock. One
+/// would do, if there were not several servers, each with a clock of its own.
+const MAX_EARLY: u32 = 3;
 /// After a success: no answer, however odd, makes two attempts run into each other.
 const MIN_INTERVAL: i64 = 100;
 /// Between two looks at a source that repeats a token which can still be used.
@@ -232,6 +235,9 @@ pub(crate) struct State {
     /// When (boot time) `invalidate` last forced an exchange.
     #[serde(default)]
     pub(crate) forced_at_ms: Option<i64>,
+    /// Exchanges in a row that came before their SVID had begun.
+    #[serde(default)]
+    pub(crate) early: u32,
 }
 
 /// What callers did since the last look.
@@ -266,6 +272,9 @@ pub(crate) enum Outcome {
         expires_in_ms: Option<i64>,
         /// The SVID that was sent.
         subject: Held,
+        /// What the token endpoint's clock says now, if this host's is slow.
+        #[serde(default)]
+        endpoint_wall_ms: Option<i64>,
     },
     ExchangeFailed {
         class: FailureClass,
@@ -274,6 +283,9 @@ pub(crate) enum Outcome {
         /// The SVID itself was refused.
         #[serde(default)]
         subject_rejected: bool,
+        /// It begins that much later by the endpoint's clock.
+        #[serde(default)]
+        not_yet_ms: Option<i64>,
     },
 }
 
@@ -309,6 +321,7 @@ impl State {
             was_admitted: false,
             denied_since_ms: None,
             forced_at_ms: None,
+            early: 0,
         }
     }
 
@@ -464,7 +477,12 @@ impl State {
                 sent,
                 expires_in_ms,
                 subject,
+                endpoint_wall_ms,
             } => {
+                let judged = |held| self.judged_anew(held, endpoint_wall_ms, now, random);
+                let (subject, held) = (judged(subject), self.subject.held.map(judged));
+                self.subject.held = held;
+                self.early = 0;
                 let life = expires_in_ms
                     .unwrap_or(DEFAULT_ACCESS_LIFE)
                     .min(subject.left(sent));
@@ -483,7 +501,20 @@ impl State {
                 class,
                 retry_after_ms,
                 subject_rejected,
+                not_yet_ms,
             } => {
+                self.early = not_yet_ms.map_or(0, |_| self.early.saturating_add(1));
+                if let Some(not_yet) = not_yet_ms.filter(|_| self.early <= MAX_EARLY) {
+                    // It is good, and soon: neither a refusal nor worth another SVID.
+                    self.access.fail(now, class, retry_after_ms, random);
+                    // Dates are whole seconds, and so are waits from one to another.
+                    let begins = not_yet + scale(200, 0.5 + 0.5 * random);
+                    let wait = begins.max(retry_after_ms.unwrap_or_default());
+                    self.access.not_before_ms = now.boot + wait;
+                    return;
+                }
+                // Said once too often, it is a refusal like any other.
+                let class = not_yet_ms.map_or(class, |_| FailureClass::Permanent);
                 self.access.fail(now, class, retry_after_ms, random);
                 self.rejection = match self.rejection {
                     Rejection::None if subject_rejected => {
@@ -493,6 +524,22 @@ impl State {
                     _ => Rejection::None,
                 };
             }
+        }
+    }
+
+    /// An SVID once more is known of the clocks: where this host's is slow, it ends
+    /// when the token endpoint says so.
+    fn judged_anew(&self, held: Held, endpoint_wall: Option<i64>, now: Now, random: f64) -> Held {
+        let too_much =
+            endpoint_wall.map_or(0, |wall| held.left(now) - (held.subject_exp_ms - wall));
+        if too_much <= 0 {
+            return held;
+        }
+        let life_ms = held.life_ms - too_much;
+        Held {
+            life_ms,
+            refresh_at_ms: refresh_at(life_ms, self.rules.refresh_buffer_ms, random),
+            ..held
         }
     }
 
@@ -582,7 +629,8 @@ impl State {
             return self.subject_verdict(now);
         }
         let leg = &self.access;
-        let second_try = self.rejection != Rejection::None;
+        let second_try = self.rejection != Rejection::None
+            || (self.early > 0 && leg.class == Some(FailureClass::Transient));
         let out_of_patience = leg
             .patience()
             .is_some_and(|patience| leg.failures >= patience);

@@ -237,6 +237,7 @@ impl History {
                 sent,
                 expires_in_ms: self.access_life,
                 subject,
+                endpoint_wall_ms: None,
             };
             self.state.apply(self.now, &outcome, random);
         }

@@ -17,6 +17,7 @@ use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::Jwt;
 use crate::secret::Secret;
+use crate::skew::EndpointTime;
 
 pub(crate) use checks::{Checks, Part, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
@@ -39,8 +40,9 @@ pub(crate) struct SubjectToken {
     pub(crate) received: Now,
     /// `exp`, milliseconds since 1970.
     pub(crate) exp: i64,
-    /// How long it may be used from `received` on: min(exp − now, exp − iat),
-    /// since a slow local clock must not stretch it. Milliseconds, above 0.
+    /// How long it may be used from `received` on: min(exp − now, exp − iat), and
+    /// by the token endpoint's clock where that is known, since a slow local clock
+    /// must not stretch it. Milliseconds, above 0.
     pub(crate) life: i64,
     pub(crate) warnings: Vec<String>,
 }
@@ -63,8 +65,15 @@ pub(crate) struct Identity {
 }
 
 /// The source that the settings name, made anew for each fork generation.
-pub(crate) fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Arc<dyn SubjectTokenSource> {
-    let checks = checks(settings, clock);
+pub(crate) fn open(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    endpoint_time: Arc<EndpointTime>,
+) -> Arc<dyn SubjectTokenSource> {
+    let checks = Checks {
+        endpoint_time,
+        ..checks(settings, clock)
+    };
     match &settings.source {
         SourceSettings::WorkloadApi { endpoint, hint, .. } => Arc::new(
             workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks),
@@ -99,6 +108,7 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
         },
         for_exchange: settings.exchange.is_ok(),
         clock,
+        endpoint_time: Arc::default(),
     }
 }
 
