@@ -115,6 +115,7 @@ impl Doctor {
             spiffe_id: config.expected_spiffe_id()?,
             for_exchange: true,
             clock,
+            endpoint_time: Arc::default(),
         };
         Inspection::of(token.trim(), &checks, now)
     }

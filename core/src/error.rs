@@ -87,6 +87,9 @@ pub(crate) enum FailureClass {
     /// The token file holds no usable token now: as cheap to look at again as
     /// `Local`, but worth telling a caller, since nobody may be refreshing it.
     Stale,
+    /// The Workload API gave an SVID that has ended: as `Stale`, but an agent
+    /// renews it by itself.
+    Lapsed,
 }
 
 /// An error of svidex: what failed, where, and what to do next.
@@ -102,6 +105,7 @@ pub struct Error {
     http_status: Option<u16>,
     oauth_code: Option<String>,
     retry_after: Option<Duration>,
+    not_yet: Option<Duration>,
 }
 
 impl Error {
@@ -117,6 +121,7 @@ impl Error {
             http_status: None,
             oauth_code: None,
             retry_after: None,
+            not_yet: None,
         }
     }
 
@@ -163,6 +168,16 @@ impl Error {
         self
     }
 
+    /// The SVID begins that much later, by the clock of the endpoint that refused it.
+    pub(crate) fn with_not_yet(mut self, delay: Option<Duration>) -> Self {
+        self.not_yet = delay;
+        self
+    }
+
+    pub(crate) fn not_yet(&self) -> Option<Duration> {
+        self.not_yet
+    }
+
     /// Which of the closed set this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -199,7 +214,10 @@ impl Error {
     /// Bindings turn `false` into what their SDK treats as final.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.class, FailureClass::Local | FailureClass::Transient)
+        matches!(
+            self.class,
+            FailureClass::Local | FailureClass::Transient | FailureClass::Lapsed
+        )
     }
 
     pub(crate) fn class(&self) -> FailureClass {

@@ -119,9 +119,7 @@ impl HttpTokenEndpoint {
             .map_err(|error| unavailable(place, &error))?;
         let status = response.status();
         let headers = response.headers().clone();
-        if let Some((time, clock)) = &self.told {
-            time.hear(&headers, clock.now());
-        }
+        let came = self.told.as_ref().map(|(time, clock)| (time, clock.now()));
         let body = match read_bounded(response).await {
             Ok(body) => body,
             Err(BodyError::Broken(error)) => return Err(unavailable(place, &error)),
@@ -134,7 +132,12 @@ impl HttpTokenEndpoint {
             status,
             headers: &headers,
         };
-        interpret(head, &body, subject_token, SystemTime::now())
+        let answer = interpret(head, &body, subject_token, SystemTime::now());
+        if let Some((time, came)) = came {
+            let jwt = subject_token.jwt.as_ref();
+            time.hear(&headers, came, jwt.filter(|_| answer.is_ok()));
+        }
+        answer
     }
 }
 
@@ -226,7 +229,15 @@ fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) 
         headers,
     } = head;
     let Reason { code, description } = Reason::of(body, subject_token.expose_secret());
-    let class = classify(code.as_deref(), status);
+    let not_yet = subject_token
+        .jwt
+        .as_ref()
+        .filter(|_| may_be_a_matter_of_time(code.as_deref(), status))
+        .and_then(|jwt| skew::not_yet(headers, jwt));
+    let class = match not_yet {
+        Some(_) => FailureClass::Transient,
+        None => classify(code.as_deref(), status),
+    };
     let kind = match class {
         FailureClass::Permanent => ErrorKind::ExchangeRejected,
         _ => ErrorKind::ExchangeUnavailable,
@@ -234,7 +245,7 @@ fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) 
     let retry_after = headers
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| parse_retry_after(value, now))
+        .and_then(|value| parse_retry_after(value, made_at(headers).unwrap_or(now)))
         .filter(|_| class == FailureClass::Transient);
     let said = match (&code, &description) {
         (Some(code), Some(description)) => format!("{code}: {description}"),
@@ -242,7 +253,14 @@ fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) 
         (None, Some(description)) => description.clone(),
         (None, None) => "no reason given".to_owned(),
     };
-    let advice = advice(code.as_deref(), head, subject_token.jwt.as_ref(), now);
+    let advice = match not_yet {
+        Some(wait) => format!(
+            "; by the token endpoint's clock the SVID begins in {} s, and can be exchanged from \
+             then on: the clock of the host that issues SVIDs (the SPIRE server) is ahead of it",
+            (wait + 999) / 1_000
+        ),
+        None => advice(code.as_deref(), head, subject_token.jwt.as_ref(), now),
+    };
     Error::new(
         kind,
         class,
@@ -251,6 +269,7 @@ fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) 
     .with_http_status(status.as_u16())
     .with_oauth_code(code)
     .with_retry_after(retry_after)
+    .with_not_yet(not_yet.map(|wait| Duration::from_millis(wait.unsigned_abs())))
 }
 
 /// What a refusal says of itself, fit to print.
@@ -300,6 +319,25 @@ fn classify(code: Option<&str>, status: StatusCode) -> FailureClass {
     }
 }
 
+/// Whether a refusal may mean that the SVID has not begun. OpenAI's bare 500 may
+/// mean anything; the codes that are left out name another cause.
+fn may_be_a_matter_of_time(code: Option<&str>, status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 401 | 403 | 500)
+        && !matches!(
+            code,
+            Some(
+                "invalid_client"
+                    | "invalid_target"
+                    | "invalid_scope"
+                    | "unauthorized_client"
+                    | "unsupported_grant_type"
+                    | "access_denied"
+                    | "temporarily_unavailable"
+                    | "slow_down"
+            )
+        )
+}
+
 /// What to look at: whose clock is off, or else what to compare, from the token
 /// itself. OpenAI answers most configuration mistakes with a 500 that names no cause.
 fn advice(code: Option<&str>, head: Head<'_>, jwt: Option<&Jwt>, now: SystemTime) -> String {
@@ -346,7 +384,13 @@ fn clocks(headers: &HeaderMap, jwt: &Jwt, now: SystemTime) -> Option<Finding> {
     finding.spoils_svids().then_some(finding)
 }
 
-/// RFC 9110 §10.2.3: seconds, or a date.
+/// When an answer was made, by the clock of whoever made it.
+fn made_at(headers: &HeaderMap) -> Option<SystemTime> {
+    let since_1970 = Duration::from_millis(u64::try_from(skew::date(headers)?).ok()?);
+    Some(SystemTime::UNIX_EPOCH + since_1970)
+}
+
+/// RFC 9110 §10.2.3: seconds, or a date (by the clock that made the answer).
 fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let delay = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -153,6 +153,7 @@ pub fn token_file(data: &[u8]) {
             spiffe_id: None,
             for_exchange: content.len().is_multiple_of(2),
             clock: Arc::new(Fixed),
+            endpoint_time: Arc::default(),
         };
         match check_token_file(path.clone(), checks) {
             Ok(token) => {

@@ -77,7 +77,11 @@ impl Provider {
     pub(crate) fn make(config: Config, environment: &Environment) -> Result<Self, Error> {
         let settings = config.validate(environment)?;
         Self::with_peers(settings, Arc::new(SystemClock), random, |shared| Peers {
-            source: source::open(&shared.settings, Arc::clone(&shared.clock)),
+            source: source::open(
+                &shared.settings,
+                Arc::clone(&shared.clock),
+                Arc::clone(&shared.record.time),
+            ),
             token_endpoint: Arc::new(
                 HttpTokenEndpoint::new(&shared.settings)
                     .telling(Arc::clone(&shared.record.time), Arc::clone(&shared.clock)),

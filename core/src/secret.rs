@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 ///
 /// Only visible ASCII gets in (a token goes into an HTTP header, RFC 9110 §5.5),
 /// so no reader has to check again. A trailing NUL lets C borrow it in place.
+#[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<Box<str>>);
 
 /// The text has a byte that may not appear in a token.

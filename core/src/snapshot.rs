@@ -76,6 +76,21 @@ impl Token {
         }
     }
 
+    /// The same token, judged anew: its text and number stay.
+    pub(crate) fn with(&self, held: Held) -> Self {
+        Self {
+            kind: self.kind,
+            secret: self.secret.clone(),
+            generation: self.generation,
+            spiffe_id: Arc::clone(&self.spiffe_id),
+            scope: self.scope.clone(),
+            expires_at_unix_ms: self.expires_at_unix_ms,
+            held,
+            jwt: self.jwt.clone(),
+            read: AtomicBool::new(self.was_read()),
+        }
+    }
+
     /// The token text: visible ASCII, fit for an HTTP header as it is.
     #[must_use]
     pub fn expose_secret(&self) -> &str {

@@ -140,7 +140,7 @@ impl Worker {
         // `invalidate` takes them out of it.
         match &subject {
             Some(token) => self.state.subject.held = Some(token.held),
-            None if self.state.subject.held.is_some() => self.state.invalidated_subject(now),
+            None if self.state.subject.held.is_some() => self.state.invalidated_subject(),
             None => {}
         }
         match &access {
@@ -225,30 +225,8 @@ impl Worker {
 
     fn fetched(&mut self, result: Result<SubjectToken, Error>) {
         let now = self.shared.clock.now();
-        let succeeded = result.is_ok();
-        match result {
-            Ok(token) => {
-                let cell = self.shared.snapshot.cell(TokenKind::Subject);
-                let held = cell.load_full();
-                let same = held
-                    .as_ref()
-                    .is_some_and(|held| held.expose_secret() == token.secret.expose());
-                self.state.subject.held = held.as_ref().map(|token| token.held);
-                let outcome = Outcome::Fetched {
-                    received: token.received,
-                    life_ms: token.life,
-                    exp_ms: token.exp,
-                    same,
-                };
-                self.state.apply(now, &outcome, (self.shared.random)());
-                self.shared.record.warn(token.warnings);
-                if let Some(held) = self.state.subject.held.filter(|_| !same) {
-                    let token = Token::subject(token.secret, held, &token.spiffe_id, token.jwt);
-                    cell.store(Some(Arc::new(token)));
-                }
-                let recovered = self.fetch_error.take().is_some();
-                self.report_success(EventKind::SubjectTokenFetched, recovered, now);
-            }
+        let succeeded = match result {
+            Ok(token) => self.take_in(token, now),
             Err(error) => {
                 let held = |kind| self.shared.snapshot.cell(kind).load_full();
                 let (subject, access) = (held(TokenKind::Subject), held(TokenKind::Access));
@@ -263,9 +241,40 @@ impl Worker {
                     _ => EventKind::FetchFailed,
                 };
                 self.fetch_error = Some(self.report_failure(kind, error, now));
+                false
             }
-        }
+        };
         self.shared.record.fetches.count(succeeded);
+    }
+
+    /// Whether the SVID that the source gave is of use to anybody.
+    fn take_in(&mut self, token: SubjectToken, now: Now) -> bool {
+        let cell = self.shared.snapshot.cell(TokenKind::Subject);
+        let held = cell.load_full();
+        let same = held
+            .as_ref()
+            .is_some_and(|held| held.expose_secret() == token.secret.expose());
+        self.state.subject.held = held.as_ref().map(|token| token.held);
+        let outcome = Outcome::Fetched {
+            received: token.received,
+            life_ms: token.life,
+            exp_ms: token.exp,
+            same,
+        };
+        self.state.apply(now, &outcome, (self.shared.random)());
+        self.shared.record.warn(token.warnings);
+        if self.state.repeats_in_vain() {
+            let error = source::repeated(&self.shared.settings.source, token.exp, now);
+            self.fetch_error = Some(self.report_failure(EventKind::FetchFailed, error, now));
+            return false;
+        }
+        if let Some(held) = self.state.subject.held.filter(|_| !same) {
+            let token = Token::subject(token.secret, held, &token.spiffe_id, token.jwt);
+            cell.store(Some(Arc::new(token)));
+        }
+        let recovered = self.fetch_error.take().is_some();
+        self.report_success(EventKind::SubjectTokenFetched, recovered, now);
+        true
     }
 
     fn exchanged(&mut self, exchanged: Exchanged) {
@@ -278,12 +287,15 @@ impl Worker {
         let succeeded = result.is_ok();
         match result {
             Ok(answer) => {
+                let time = &self.shared.record.time;
                 let outcome = Outcome::Exchanged {
                     sent,
                     expires_in_ms: answer.expires_in,
                     subject: subject.held,
+                    endpoint_wall_ms: time.wall_if_host_is_slow(now),
                 };
                 self.state.apply(now, &outcome, (self.shared.random)());
+                self.judged_anew();
                 if let Some(held) = self.state.access.held {
                     let token = Token::access(answer.access_token, held, &subject, answer.scope);
                     let cell = self.shared.snapshot.cell(TokenKind::Access);
@@ -296,6 +308,7 @@ impl Worker {
                 let outcome = Outcome::ExchangeFailed {
                     class: error.class(),
                     retry_after_ms: error.retry_after().map(milliseconds),
+                    not_yet_ms: error.not_yet().map(milliseconds),
                     subject_rejected: matches!(
                         error.oauth_code(),
                         Some("invalid_subject_token" | "invalid_grant")
@@ -307,6 +320,19 @@ impl Worker {
             }
         }
         self.shared.record.exchanges.count(succeeded);
+    }
+
+    /// Lets readers see how long the SVID lives since more is known of the clocks.
+    fn judged_anew(&self) {
+        let cell = self.shared.snapshot.cell(TokenKind::Subject);
+        let token = cell.load_full();
+        if let (Some(old), Some(held)) = (&token, self.state.subject.held)
+            && old.held.received == held.received
+            && old.held != held
+        {
+            // Only this one: it may have been replaced or removed meanwhile.
+            cell.compare_and_swap(&token, Some(Arc::new(old.with(held))));
+        }
     }
 
     fn leg(&self, kind: EventKind) -> &Leg {

@@ -163,7 +163,7 @@ fn times(jwt: &Jwt, rules: &Checks, now: Now) -> Check {
         )
         .advise("set this host's clock and the issuer's by the same time server");
     }
-    match rules.clock_warning(jwt.iat, now) {
+    match rules.clock_warning(jwt, now) {
         Some(warning) => Check::warning(CheckId::SvidTimes, format!("{warning}; {seen}"))
             .advise("set this host's clock and the issuer's by the same time server"),
         None => Check::ok(CheckId::SvidTimes, seen),
@@ -211,6 +211,7 @@ mod tests {
             spiffe_id: None,
             for_exchange: false,
             clock: std::sync::Arc::new(crate::clock::TestClock::at(0)),
+            endpoint_time: std::sync::Arc::default(),
         }
     }
 

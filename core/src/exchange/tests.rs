@@ -44,6 +44,7 @@ struct Failure {
     http_status: Option<u16>,
     oauth_code: Option<String>,
     retry_after_seconds: Option<u64>,
+    not_yet_ms: Option<u64>,
     #[serde(flatten)]
     words: Words,
 }
@@ -100,6 +101,8 @@ impl Failure {
         assert_eq!(self.oauth_code.as_deref(), error.oauth_code(), "{id}");
         let retry_after = self.retry_after_seconds.map(Duration::from_secs);
         assert_eq!(retry_after, error.retry_after(), "{id}");
+        let not_yet = self.not_yet_ms.map(Duration::from_millis);
+        assert_eq!(not_yet, error.not_yet(), "{id}");
         self.words.check(id, error.message());
         let line = error.message();
         assert!(!line.chars().any(char::is_control), "{id}: {line:?}");

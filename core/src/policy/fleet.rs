@@ -87,6 +87,7 @@ impl Client for Svidex {
                     class: FailureClass::Transient,
                     retry_after_ms: None,
                     subject_rejected: false,
+                    not_yet_ms: None,
                 }
             } else {
                 Outcome::Exchanged {
@@ -96,6 +97,7 @@ impl Client for Svidex {
                     },
                     expires_in_ms: Some(HOUR),
                     subject,
+                    endpoint_wall_ms: None,
                 }
             };
             self.state.apply(now, &outcome, random.next());

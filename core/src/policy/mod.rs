@@ -24,8 +24,13 @@ const FORCED_EXCHANGE_INTERVAL: i64 = 30_000;
 const DENIAL_GRACE: i64 = 30_000;
 /// Nobody has asked for this long: an abandoned provider stops knocking.
 const DEMAND_WINDOW: i64 = 600_000;
+/// Exchanges in a row of an SVID that has not begun by the endpoint's clock. One
+/// would do, if there were not several servers, each with a clock of its own.
+const MAX_EARLY: u32 = 3;
 /// After a success: no answer, however odd, makes two attempts run into each other.
 const MIN_INTERVAL: i64 = 100;
+/// Between two looks at a source that repeats a token which can still be used.
+const REPEAT_INTERVAL: i64 = 1_000;
 
 /// What the policy needs to know of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +69,11 @@ impl Held {
 
     pub(crate) fn is_due(&self, now: Now) -> bool {
         self.left(now) <= self.refresh_at_ms
+    }
+
+    /// What is left until it may no longer be handed out.
+    fn use_left(&self, now: Now) -> i64 {
+        self.left(now) - margin(self.life_ms)
     }
 }
 
@@ -104,6 +114,10 @@ pub(crate) struct Leg {
     pub(crate) class: Option<FailureClass>,
     /// No attempt before this boot time.
     pub(crate) not_before_ms: i64,
+    /// The source repeated the held token: while it can be used, the source is
+    /// not asked again before no more than this is left. What is left counts, and
+    /// not a time to wait for, since clocks that are set take from it.
+    pub(crate) again_at_ms: Option<i64>,
 }
 
 impl Leg {
@@ -113,9 +127,22 @@ impl Leg {
 
     fn is_wanted(&self, now: Now) -> bool {
         match self.usable(now) {
-            Some(held) => self.read && held.is_due(now),
+            Some(_) => self.read && self.is_due(now),
             None => self.asked_at_ms.is_some() || self.read,
         }
+    }
+
+    /// The held token is on its way out, or out, and nothing is known of its source
+    /// that makes asking useless.
+    fn is_due(&self, now: Now) -> bool {
+        self.usable(now)
+            .is_none_or(|held| held.is_due(now) && self.may_be_news(now))
+    }
+
+    /// Whether the source may have another token than the held one by now.
+    fn may_be_news(&self, now: Now) -> bool {
+        let usable = self.usable(now).zip(self.again_at_ms);
+        usable.is_none_or(|(held, again_at)| held.left(now) <= again_at)
     }
 
     fn may_start(&self, now: Now) -> bool {
@@ -128,6 +155,13 @@ impl Leg {
         self.class = None;
         self.asked_at_ms = None;
         self.not_before_ms = now.boot + interval;
+        self.again_at_ms = None;
+    }
+
+    /// The token is gone before its end, or at it.
+    fn drop_held(&mut self) -> Option<Held> {
+        self.again_at_ms = None;
+        self.held.take()
     }
 
     fn fail(&mut self, now: Now, class: FailureClass, retry_after: Option<i64>, random: f64) {
@@ -138,7 +172,7 @@ impl Leg {
         }
         self.failures = self.failures.saturating_add(1);
         let (first, longest) = match class {
-            FailureClass::Local | FailureClass::Stale => (100, 1_000),
+            FailureClass::Local | FailureClass::Stale | FailureClass::Lapsed => (100, 1_000),
             FailureClass::Transient => (500, 60_000),
             FailureClass::Denied => (500, 5_000),
             FailureClass::Permanent => (30_000, 30_000),
@@ -157,8 +191,7 @@ impl Leg {
         {
             // Nearer to the last use the attempts come closer, so that a peer that
             // is back a second before it is back in time.
-            let use_left = held.left(now) - margin(held.life_ms);
-            delay = delay.min((use_left / 2).max(500));
+            delay = delay.min((held.use_left(now) / 2).max(500));
         }
         self.not_before_ms = now.boot + delay;
     }
@@ -167,7 +200,7 @@ impl Leg {
     fn patience(&self) -> Option<u32> {
         match self.class? {
             FailureClass::Permanent => Some(1),
-            FailureClass::Transient | FailureClass::Stale => Some(3),
+            FailureClass::Transient | FailureClass::Stale | FailureClass::Lapsed => Some(3),
             FailureClass::Local | FailureClass::Denied => None,
         }
     }
@@ -202,6 +235,9 @@ pub(crate) struct State {
     /// When (boot time) `invalidate` last forced an exchange.
     #[serde(default)]
     pub(crate) forced_at_ms: Option<i64>,
+    /// Exchanges in a row that came before their SVID had begun.
+    #[serde(default)]
+    pub(crate) early: u32,
 }
 
 /// What callers did since the last look.
@@ -236,6 +272,9 @@ pub(crate) enum Outcome {
         expires_in_ms: Option<i64>,
         /// The SVID that was sent.
         subject: Held,
+        /// What the token endpoint's clock says now, if this host's is slow.
+        #[serde(default)]
+        endpoint_wall_ms: Option<i64>,
     },
     ExchangeFailed {
         class: FailureClass,
@@ -244,6 +283,9 @@ pub(crate) enum Outcome {
         /// The SVID itself was refused.
         #[serde(default)]
         subject_rejected: bool,
+        /// It begins that much later by the endpoint's clock.
+        #[serde(default)]
+        not_yet_ms: Option<i64>,
     },
 }
 
@@ -279,6 +321,7 @@ impl State {
             was_admitted: false,
             denied_since_ms: None,
             forced_at_ms: None,
+            early: 0,
         }
     }
 
@@ -293,7 +336,7 @@ impl State {
                 leg.asked_at_ms = Some(now.boot);
             }
             if leg.held.is_some_and(|held| held.left(now) <= 0) {
-                leg.held = None;
+                leg.drop_held();
                 // It was in use to its end: whoever used it will be back.
                 if std::mem::take(&mut leg.read) {
                     leg.asked_at_ms = Some(now.boot);
@@ -310,20 +353,15 @@ impl State {
         }
     }
 
-    /// A token was taken away by `invalidate`. How long a source that repeats
-    /// itself was to be left alone went by what that token had left.
-    pub(crate) fn invalidated_subject(&mut self, now: Now) {
-        self.subject.held = None;
+    /// A token was taken away by `invalidate`.
+    pub(crate) fn invalidated_subject(&mut self) {
+        self.subject.drop_held();
         self.subject.read = false;
-        if self.subject.failures == 0 {
-            let soon = now.boot + MIN_INTERVAL;
-            self.subject.not_before_ms = self.subject.not_before_ms.min(soon);
-        }
     }
 
     /// A token was taken away by `invalidate`.
     pub(crate) fn invalidated_access(&mut self, now: Now) {
-        self.access.held = None;
+        self.access.drop_held();
         self.access.read = false;
         match self.forced_at_ms {
             Some(at) if now.boot - at < FORCED_EXCHANGE_INTERVAL => {
@@ -345,9 +383,9 @@ impl State {
         }
     }
 
-    /// The SVID is on its way out: better to have the next one first.
-    fn subject_is_due(&self, now: Now) -> bool {
-        self.subject.usable(now).is_none_or(|held| held.is_due(now))
+    /// Somebody wants an access token, and nothing that is held gives one.
+    fn goes_without(&self, now: Now) -> bool {
+        self.access.usable(now).is_none() && self.access.is_wanted(now) && !self.gains(now)
     }
 
     /// What to do now. Starting it is reported with [`State::started`].
@@ -362,15 +400,19 @@ impl State {
     fn plan(&self, now: Now) -> Step {
         let access_wanted = self.access.is_wanted(now);
         let can_exchange = access_wanted && self.gains(now);
+        // Better to have the next SVID first if this one is on its way out.
         let subject_wanted = self.subject.is_wanted(now)
             || self.rejection == Rejection::Refetching
-            || (access_wanted && (!can_exchange || self.subject_is_due(now)));
+            || self.goes_without(now)
+            || (access_wanted
+                && (!can_exchange || self.subject.is_due(now))
+                && self.subject.may_be_news(now));
 
         // In the background there is time to renew the SVID first, so that one
         // exchange serves for as long as possible. A waiting caller, or a
         // source in trouble, is reason enough to take what is there.
         let fetch_first = self.access.usable(now).is_some()
-            && self.subject_is_due(now)
+            && self.subject.is_due(now)
             && self.subject.failures == 0
             && (self.subject.in_flight || self.subject.may_start(now));
         if can_exchange && self.access.may_start(now) && !fetch_first {
@@ -393,11 +435,15 @@ impl State {
         {
             *until = leg.held.map(|held| {
                 let left = held.left(now);
-                // The next change: it becomes due, stops being usable, ends.
-                [held.refresh_at_ms, margin(held.life_ms).max(1) - 1, 0]
+                // The next change: it becomes due, its source may have another one,
+                // it stops being usable, ends.
+                let again_at = leg.again_at_ms.unwrap_or_default();
+                let margin = margin(held.life_ms).max(1) - 1;
+                [held.refresh_at_ms, again_at, margin, 0]
                     .into_iter()
                     .map(|at| left - at)
-                    .find(|wait| *wait > 0)
+                    .filter(|wait| *wait > 0)
+                    .min()
                     .unwrap_or(MAX_SLEEP)
             });
         }
@@ -431,7 +477,12 @@ impl State {
                 sent,
                 expires_in_ms,
                 subject,
+                endpoint_wall_ms,
             } => {
+                let judged = |held| self.judged_anew(held, endpoint_wall_ms, now, random);
+                let (subject, held) = (judged(subject), self.subject.held.map(judged));
+                self.subject.held = held;
+                self.early = 0;
                 let life = expires_in_ms
                     .unwrap_or(DEFAULT_ACCESS_LIFE)
                     .min(subject.left(sent));
@@ -450,7 +501,20 @@ impl State {
                 class,
                 retry_after_ms,
                 subject_rejected,
+                not_yet_ms,
             } => {
+                self.early = not_yet_ms.map_or(0, |_| self.early.saturating_add(1));
+                if let Some(not_yet) = not_yet_ms.filter(|_| self.early <= MAX_EARLY) {
+                    // It is good, and soon: neither a refusal nor worth another SVID.
+                    self.access.fail(now, class, retry_after_ms, random);
+                    // Dates are whole seconds, and so are waits from one to another.
+                    let begins = not_yet + scale(200, 0.5 + 0.5 * random);
+                    let wait = begins.max(retry_after_ms.unwrap_or_default());
+                    self.access.not_before_ms = now.boot + wait;
+                    return;
+                }
+                // Said once too often, it is a refusal like any other.
+                let class = not_yet_ms.map_or(class, |_| FailureClass::Permanent);
                 self.access.fail(now, class, retry_after_ms, random);
                 self.rejection = match self.rejection {
                     Rejection::None if subject_rejected => {
@@ -463,18 +527,39 @@ impl State {
         }
     }
 
+    /// An SVID once more is known of the clocks: where this host's is slow, it ends
+    /// when the token endpoint says so.
+    fn judged_anew(&self, held: Held, endpoint_wall: Option<i64>, now: Now, random: f64) -> Held {
+        let too_much =
+            endpoint_wall.map_or(0, |wall| held.left(now) - (held.subject_exp_ms - wall));
+        if too_much <= 0 {
+            return held;
+        }
+        let life_ms = held.life_ms - too_much;
+        Held {
+            life_ms,
+            refresh_at_ms: refresh_at(life_ms, self.rules.refresh_buffer_ms, random),
+            ..held
+        }
+    }
+
     fn fetched(&mut self, now: Now, received: Now, life: i64, exp: i64, same: bool, random: f64) {
         self.was_admitted = true;
         self.denied_since_ms = None;
         let kept = self.subject.held.filter(|_| same);
         if let Some(held) = kept {
-            // Not an error: ask again when half of what is left has gone; soon,
-            // if it is too near its end to be of use to anybody.
-            let wait = match held.is_usable(now) {
-                true => (held.left(now) / 2).max(held.life_ms / 20),
-                false => 1_000,
-            };
-            self.subject.succeed(now, wait.max(MIN_INTERVAL));
+            if !held.is_usable(now) || self.goes_without(now) {
+                // Of use to nobody: whoever wants one waits for the next, which
+                // may be there any moment.
+                self.subject.fail(now, FailureClass::Local, None, random);
+            } else {
+                // Not an error: ask again when half of its use has gone. Nearer to
+                // the last use the looks come closer, so that a token which comes
+                // late is in time.
+                let pause = (held.use_left(now) / 2).max(REPEAT_INTERVAL);
+                self.subject.succeed(now, MIN_INTERVAL);
+                self.subject.again_at_ms = Some(held.left(now) - pause);
+            }
         } else {
             self.subject.succeed(now, MIN_INTERVAL);
             self.subject.read = false;
@@ -496,6 +581,12 @@ impl State {
         }
     }
 
+    /// Right after [`Outcome::Fetched`]: it was the held SVID, which is of use to
+    /// nobody any more, and counts as a failure.
+    pub(crate) fn repeats_in_vain(&self) -> bool {
+        self.subject.class.is_some()
+    }
+
     fn fetch_failed(&mut self, now: Now, class: FailureClass, random: f64) {
         self.subject.fail(now, class, None, random);
         if self.rejection == Rejection::Refetching {
@@ -505,7 +596,7 @@ impl State {
             let since = *self.denied_since_ms.get_or_insert(now.boot);
             if now.boot - since >= DENIAL_GRACE {
                 for leg in [&mut self.subject, &mut self.access] {
-                    if leg.held.take().is_some() && std::mem::take(&mut leg.read) {
+                    if leg.drop_held().is_some() && std::mem::take(&mut leg.read) {
                         leg.asked_at_ms = Some(now.boot);
                     }
                 }
@@ -538,7 +629,8 @@ impl State {
             return self.subject_verdict(now);
         }
         let leg = &self.access;
-        let second_try = self.rejection != Rejection::None;
+        let second_try = self.rejection != Rejection::None
+            || (self.early > 0 && leg.class == Some(FailureClass::Transient));
         let out_of_patience = leg
             .patience()
             .is_some_and(|patience| leg.failures >= patience);
@@ -552,6 +644,8 @@ impl State {
 
 #[cfg(test)]
 mod fleet;
+#[cfg(test)]
+mod newest;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl History {
             Event::Readers { subject, access } => self.readers = (subject, access),
             Event::InvalidateSubject => {
                 if self.state.subject.held.is_some() {
-                    self.state.invalidated_subject(self.now);
+                    self.state.invalidated_subject();
                 }
             }
             Event::InvalidateAccess => {
@@ -230,12 +230,14 @@ impl History {
                 class,
                 retry_after_ms: None,
                 subject_rejected,
+                not_yet_ms: None,
             };
             let outcome = match self.endpoint {
                 Weather::Fine => Outcome::Exchanged {
                     sent,
                     expires_in_ms: self.world.access_life,
                     subject,
+                    endpoint_wall_ms: None,
                 },
                 Weather::Hangs => failed(FailureClass::Transient, false),
                 Weather::Fails(class) => failed(class, false),

@@ -104,7 +104,7 @@ fn vectors() {
         }
         match invalidate.as_deref() {
             None => {}
-            Some("subject") => state.invalidated_subject(now),
+            Some("subject") => state.invalidated_subject(),
             Some("access") => state.invalidated_access(now),
             Some(other) => panic!("{id}: cannot invalidate {other}"),
         }

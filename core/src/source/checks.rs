@@ -11,6 +11,7 @@ use crate::clock::{Clock, Now, rfc3339};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line};
+use crate::skew::{APART_MS, EndpointTime};
 
 /// What a subject token is held against.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Checks {
     /// OpenAI wants `kid`, `iss` and `iat`, which JWT-SVID leaves optional.
     pub(crate) for_exchange: bool,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What is known of the token endpoint's clock.
+    pub(crate) endpoint_time: Arc<EndpointTime>,
 }
 
 /// The part of a token that a rule is about.
@@ -74,7 +77,7 @@ impl Checks {
                 .try_for_each(Err)
                 .map_err(refuse)?;
         }
-        let life = life(exp, jwt.iat, now).map_err(refuse)?;
+        let life = self.life(&jwt, exp, now).map_err(refuse)?;
         let secret = Secret::new(token).map_err(|_| {
             self.error(
                 FailureClass::Permanent,
@@ -87,7 +90,7 @@ impl Checks {
             received: now,
             exp,
             life,
-            warnings: self.clock_warning(jwt.iat, now).into_iter().collect(),
+            warnings: self.clock_warning(&jwt, now).into_iter().collect(),
             jwt,
         })
     }
@@ -103,7 +106,7 @@ impl Checks {
             algorithm(jwt).err(),
             self.subject(jwt).err(),
             self.audience(jwt).err(),
-            end(jwt).and_then(|exp| life(exp, jwt.iat, now)).err(),
+            end(jwt).and_then(|exp| self.life(jwt, exp, now)).err(),
         ]
         .into_iter()
         .flatten()
@@ -152,16 +155,60 @@ impl Checks {
     }
 
     /// Issuers date tokens with their own clock; a minute ahead of ours is skew.
-    pub(crate) fn clock_warning(&self, iat: Option<i64>, now: Now) -> Option<String> {
-        let ahead = iat? - now.wall;
-        (ahead > 60_000).then(|| {
+    pub(crate) fn clock_warning(&self, jwt: &Jwt, now: Now) -> Option<String> {
+        let ahead = jwt.iat? - now.wall;
+        (ahead > APART_MS).then(|| {
+            let who = match self.endpoint_time.finding(Some(jwt), now) {
+                Some(finding) => finding.to_string(),
+                None => "this host's clock is slow, or its issuer's is fast".to_owned(),
+            };
             format!(
-                "the JWT-SVID from {} was issued {} s in the future of this host's clock: the \
-                 clock is behind",
+                "the JWT-SVID from {} was issued {} s in the future of this host's clock: {who}",
                 self.place,
                 ahead / 1_000
             )
         })
+    }
+
+    /// How long the token may be used, in milliseconds; above 0.
+    fn life(&self, jwt: &Jwt, exp: i64, now: Now) -> Result<i64, Problem> {
+        let there = self.endpoint_time.wall_if_host_is_slow(now);
+        let times = || {
+            let clocks = there.map_or_else(String::new, |there| {
+                format!(", the token endpoint's {}", rfc3339(there))
+            });
+            format!(
+                "exp {}, iat {}, and this host's clock says {}{clocks}",
+                rfc3339(exp),
+                jwt.iat.map_or("absent".to_owned(), rfc3339),
+                rfc3339(now.wall)
+            )
+        };
+        if jwt.iat.is_some_and(|iat| iat >= exp) {
+            return Err(Problem::new(
+                Part::Times,
+                format!("ends before it begins ({})", times()),
+                "correct the issuer",
+            ));
+        }
+        let left = exp - there.unwrap_or(now.wall).max(now.wall);
+        if left <= 0 {
+            let known = self.endpoint_time.finding(Some(jwt), now);
+            let whose = known.and_then(|finding| Some(format!("{finding}: {}", finding.advice()?)));
+            return Err(Problem {
+                part: Part::Times,
+                class: FailureClass::Lapsed,
+                what: format!("had expired when it arrived ({})", times()),
+                fix: whose.unwrap_or_else(|| {
+                    format!(
+                        "either this host's clock is at least {} s fast, or the SVID was not \
+                         renewed",
+                        (now.wall - exp) / 1_000
+                    )
+                }),
+            });
+        }
+        Ok(left.min(jwt.iat.map_or(i64::MAX, |iat| exp - iat)))
     }
 
     fn refuse(&self, problem: Problem) -> Error {
@@ -228,37 +275,6 @@ fn required(jwt: &Jwt) -> Vec<Problem> {
             )
         })
         .collect()
-}
-
-/// How long the token may be used, in milliseconds; above 0.
-fn life(exp: i64, iat: Option<i64>, now: Now) -> Result<i64, Problem> {
-    let times = || {
-        format!(
-            "exp {}, iat {}, and this host's clock says {}",
-            rfc3339(exp),
-            iat.map_or("absent".to_owned(), rfc3339),
-            rfc3339(now.wall)
-        )
-    };
-    if iat.is_some_and(|iat| iat >= exp) {
-        return Err(Problem::new(
-            Part::Times,
-            format!("ends before it begins ({})", times()),
-            "correct the issuer",
-        ));
-    }
-    if exp <= now.wall {
-        return Err(Problem {
-            part: Part::Times,
-            class: FailureClass::Transient,
-            what: format!("had expired when it arrived ({})", times()),
-            fix: format!(
-                "either this host's clock is at least {} s fast, or the SVID was not renewed",
-                (now.wall - exp) / 1_000
-            ),
-        });
-    }
-    Ok((exp - now.wall).min(iat.map_or(i64::MAX, |iat| exp - iat)))
 }
 
 #[cfg(test)]

@@ -12,11 +12,12 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, Now};
+use crate::clock::{Clock, Now, rfc3339};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::Jwt;
 use crate::secret::Secret;
+use crate::skew::EndpointTime;
 
 pub(crate) use checks::{Checks, Part, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
@@ -39,8 +40,9 @@ pub(crate) struct SubjectToken {
     pub(crate) received: Now,
     /// `exp`, milliseconds since 1970.
     pub(crate) exp: i64,
-    /// How long it may be used from `received` on: min(exp − now, exp − iat),
-    /// since a slow local clock must not stretch it. Milliseconds, above 0.
+    /// How long it may be used from `received` on: min(exp − now, exp − iat), and
+    /// by the token endpoint's clock where that is known, since a slow local clock
+    /// must not stretch it. Milliseconds, above 0.
     pub(crate) life: i64,
     pub(crate) warnings: Vec<String>,
 }
@@ -63,8 +65,15 @@ pub(crate) struct Identity {
 }
 
 /// The source that the settings name, made anew for each fork generation.
-pub(crate) fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Arc<dyn SubjectTokenSource> {
-    let checks = checks(settings, clock);
+pub(crate) fn open(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    endpoint_time: Arc<EndpointTime>,
+) -> Arc<dyn SubjectTokenSource> {
+    let checks = Checks {
+        endpoint_time,
+        ..checks(settings, clock)
+    };
     match &settings.source {
         SourceSettings::WorkloadApi { endpoint, hint, .. } => Arc::new(
             workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks),
@@ -99,6 +108,7 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
         },
         for_exchange: settings.exchange.is_ok(),
         clock,
+        endpoint_time: Arc::default(),
     }
 }
 
@@ -128,6 +138,26 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
         ),
     };
     Error::new(ErrorKind::SourceUnavailable, class, words)
+}
+
+/// The error of a look that found the token which is held already, and which is
+/// too near its end to be of use.
+pub(crate) fn repeated(source: &SourceSettings, exp: i64, now: Now) -> Error {
+    let who = match source {
+        SourceSettings::WorkloadApi { .. } => "does the agent reach its server?",
+        SourceSettings::File { .. } => "is the sidecar that writes it running?",
+    };
+    let left = (exp - now.wall).max(0) / 1_000;
+    Error::new(
+        ErrorKind::InvalidSubjectToken,
+        FailureClass::Local,
+        format!(
+            "{} still gives the JWT-SVID that ends at {} (in {left} s by this host's clock): the \
+             next one is waited for; {who}",
+            describe(source),
+            rfc3339(exp),
+        ),
+    )
 }
 
 /// For messages: `the Workload API at unix:///run/…`, `the token file /var/run/…`.

@@ -1,11 +1,14 @@
 //! What happens to tokens while they are held.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::bench::{Bench, HANG_GUARD, MINUTE, access, error, failure, text};
+use crate::clock::Clock as _;
 use crate::error::{ErrorKind, FailureClass};
 use crate::event::{EventKind, Level};
 use crate::snapshot::TokenKind;
+use crate::source::SubjectToken;
 
 #[test]
 fn renewal_happens_behind_the_readers_back() {
@@ -59,6 +62,53 @@ fn a_reader_after_a_suspend_finds_nothing_and_wakes_the_worker() {
     let bench = Bench::warm();
     // The wall clock alone moved: the worker's sleep has not ended.
     bench.clock.jump(8 * 60 * MINUTE, 0);
+    let waiter = bench.wait(TokenKind::Access);
+    bench.issue("svid-2");
+    bench.grant("access-2");
+    assert_eq!(text(&waiter), "access-2");
+}
+
+#[test]
+fn a_caller_whose_source_repeats_itself_gets_the_next_svid_and_until_then_the_cause() {
+    let bench = Bench::warm();
+    bench.advance(150_000);
+    bench.issue("svid-1");
+    bench.ended(2, 1);
+    let status = bench.provider.status();
+    assert_eq!(status.fetch_failures, 0, "it can still be used");
+
+    // Five seconds are left: nobody may have it any more.
+    bench.advance(144_000);
+    let waiter = bench.wait(TokenKind::Access);
+    let repeated = SubjectToken {
+        exp: bench.clock.now().wall + 5_000,
+        ..bench.svid("svid-1")
+    };
+    bench.fetches.next().send(Ok(repeated)).unwrap();
+    let wait = bench.clock.wait_for_sleep(|until| until <= 100);
+    let cause = error(&bench.provider.wait(TokenKind::Access, Some(Duration::ZERO)));
+    assert_eq!(cause.kind(), ErrorKind::InvalidSubjectToken, "{cause}");
+    assert!(cause.is_retryable());
+    let words = "still gives the JWT-SVID that ends at 2023-11-14T22:18:20Z (in 5 s by";
+    assert!(cause.message().contains(words), "{cause}");
+
+    // The one who waits is not told that: the next SVID may be there any moment.
+    bench.advance(wait);
+    bench.issue("svid-2");
+    bench.grant("access-2");
+    assert_eq!(text(&waiter), "access-2");
+    let status = bench.provider.status();
+    assert_eq!((status.fetches, status.fetch_failures), (4, 1));
+}
+
+#[test]
+fn a_wall_clock_that_is_set_right_after_a_repeated_svid_ends_the_wait_for_another() {
+    let bench = Bench::warm();
+    bench.advance(150_000);
+    bench.issue("svid-1");
+    bench.ended(2, 1);
+    bench.clock.wait_for_sleep(|until| until == MINUTE);
+    bench.clock.jump(60 * MINUTE, 100);
     let waiter = bench.wait(TokenKind::Access);
     bench.issue("svid-2");
     bench.grant("access-2");

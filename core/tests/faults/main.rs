@@ -45,7 +45,8 @@ fn faults_of_the_workload_api() {
 }
 
 /// An agent whose server is away repeats the SVID it has, to its very end. That is
-/// no error, no reason to exchange it again, and no reason to ask all the time.
+/// no error while it can be used, no reason to exchange it again, and no reason to
+/// ask all the time.
 #[test]
 fn an_svid_that_is_repeated_to_its_end() {
     // Dated back by nearly half its life (a second is for the rounding of `exp`),
@@ -63,13 +64,22 @@ fn an_svid_that_is_repeated_to_its_end() {
     }
     generation(TokenKind::Access);
     let status = provider.status();
-    assert_eq!((status.fetch_failures, status.exchange_failures), (0, 0));
+    assert_eq!(status.exchange_failures, 0);
+    // In its last tenth nobody may have it any more: whoever waits then has the agent
+    // asked as often as a socket that is dead. (By the fraction of a second at which
+    // it was made, the agent replaces it before.)
+    let in_vain = status.fetch_failures;
+    assert!(in_vain <= 6, "{in_vain} looks in vain");
+    if let Some(why) = status.last_error {
+        let words = "still gives the JWT-SVID that ends at";
+        assert!(why.message.contains(words), "{}", why.message);
+    }
     // One for each SVID. Whole seconds of `expires_in` can end an access token of
     // so short an SVID while that is still of use, which makes for one more.
     let exchanges = emulator.counters().exchanges;
     assert!((2..=3).contains(&exchanges), "{exchanges} exchanges");
-    // Half of what is left, again and again, down to a twentieth of its life.
-    let fetches = status.fetches;
+    // Before that when half of its use has gone, again and again, a second apart.
+    let fetches = status.fetches - in_vain;
     assert!(
         (3..=10).contains(&fetches),
         "{fetches} fetches of two SVIDs"

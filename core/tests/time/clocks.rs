@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use svidex::ErrorKind::{self, ExchangeRejected, InvalidSubjectToken};
 use svidex::{Provider, TokenKind};
+use svidex_emulator::{Fault, Leg};
 
 use crate::support::{config, emulator, get};
 
@@ -110,5 +111,81 @@ fn the_error_says_whose_clock_is_off_and_by_how_much() {
             words.contains(by_the_endpoint),
             "{who}: {warnings}"
         );
+    }
+}
+
+/// The issuer's clock is two seconds ahead of the endpoint's, which takes no SVID
+/// before its time.
+#[test]
+fn an_svid_that_begins_in_seconds_is_waited_for() {
+    let emulator = emulator(&json!({"svid_clock_offset_seconds": 2, "leeway_seconds": 0}));
+    let provider = Provider::new(config(emulator.info())).expect("a good configuration");
+    get(&provider, TokenKind::Access).expect("a token, once the SVID has begun");
+    let status = provider.status();
+    let failed = status.exchange_failures;
+    assert!((1..=2).contains(&failed), "{failed} refusals");
+    assert_eq!(status.fetches, 1, "the same SVID");
+    let last = status.last_error.expect("the refusal");
+    let words = "by the token endpoint's clock the SVID begins in ";
+    assert!(last.message.contains(words), "{}", last.message);
+}
+
+/// An hour slow, with an SVID of an hour that is 45 minutes old: what `exp` and
+/// `iat` say is an hour, and a quarter of it is true.
+#[test]
+fn a_host_that_is_slow_believes_the_endpoint_how_long_an_svid_lives() {
+    let emulator = emulator(&json!({
+        "svid_ttl_seconds": 3600,
+        "svid_clock_offset_seconds": 900,
+        "date_offset_seconds": 3600,
+    }));
+    let provider = Provider::new(config(emulator.info())).expect("a good configuration");
+    let svid = get(&provider, TokenKind::Subject).expect("an SVID");
+    let left = |provider: &Provider| {
+        let token = provider.status().subject_token.expect("it is held");
+        token.expires_in_seconds
+    };
+    assert!((3590.0..=3600.0).contains(&left(&provider)), "believed");
+    let access = get(&provider, TokenKind::Access).expect("an access token");
+    assert!((880.0..=901.0).contains(&left(&provider)), "learned");
+    let status = provider.status().access_token.expect("it is held");
+    assert!((880.0..=901.0).contains(&status.expires_in_seconds));
+    let same = provider.cached(TokenKind::Subject).expect("it is held");
+    assert_eq!(same.generation(), svid.generation(), "it is the same one");
+    // From then on it is known beforehand.
+    provider.invalidate(access.expose_secret());
+    provider.invalidate(svid.expose_secret());
+    get(&provider, TokenKind::Subject).expect("the SVID again");
+    assert!((880.0..=901.0).contains(&left(&provider)), "known");
+}
+
+#[test]
+fn a_date_that_is_not_the_answers_own_accuses_nobody() {
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    let old = httpdate::fmt_http_date(hour_ago);
+    // The last is a control: an SVID of an hour ago may have been taken then.
+    for (what, issuer, age, accused) in [
+        ("from a cache", -3_590, Some("3600"), false),
+        ("of before the SVID", 0, None, false),
+        ("of an hour ago, and nothing against it", -3_590, None, true),
+    ] {
+        let emulator = emulator(&json!({
+            "svid_ttl_seconds": 7200,
+            "svid_clock_offset_seconds": issuer,
+        }));
+        let mut headers = std::collections::BTreeMap::from([("date".to_owned(), old.clone())]);
+        headers.extend(age.map(|age| ("age".to_owned(), age.to_owned())));
+        emulator.fault(
+            Leg::TokenEndpoint,
+            Fault {
+                headers,
+                ..Fault::default()
+            },
+        );
+        let provider = Provider::new(config(emulator.info())).expect("a good configuration");
+        get(&provider, TokenKind::Access).expect("a token");
+        let warnings = provider.status().warnings.join("\n");
+        assert_eq!(warnings.contains("s fast"), accused, "{what}: {warnings}");
+        assert_eq!(warnings.is_empty(), !accused, "{what}: {warnings}");
     }
 }

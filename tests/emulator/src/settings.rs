@@ -56,6 +56,8 @@ pub struct Settings {
     /// OpenAI's clock against this host's: the `Date` header shows it and tokens
     /// are judged by it.
     pub date_offset_seconds: f64,
+    /// How far ahead of OpenAI's clock an issuer's may be.
+    pub leeway_seconds: f64,
     /// How long the token endpoint trusts keys that it has discovered.
     pub jwks_cache_seconds: f64,
 }
@@ -92,6 +94,7 @@ impl Default for Settings {
             access_token: None,
             scope: None,
             date_offset_seconds: 0.0,
+            leeway_seconds: 60.0,
             jwks_cache_seconds: 600.0,
         }
     }
@@ -144,8 +147,13 @@ impl Settings {
                 return Err(format!("{name} must lie within 1e9 seconds"));
             }
         }
-        if !(0.0..=1e9).contains(&self.jwks_cache_seconds) {
-            return Err("jwks_cache_seconds must be at least 0 and at most 1e9".to_owned());
+        for (name, value) in [
+            ("leeway_seconds", self.leeway_seconds),
+            ("jwks_cache_seconds", self.jwks_cache_seconds),
+        ] {
+            if !(0.0..=1e9).contains(&value) {
+                return Err(format!("{name} must be at least 0 and at most 1e9"));
+            }
         }
         for subject in &self.allowed_subjects {
             let prefix = subject.strip_suffix('*').unwrap_or(subject);

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use spiffe::SpiffeId;
 
 use super::Checks;
-use crate::clock::TestClock;
+use crate::clock::{Clock as _, TestClock};
 use crate::error::{ErrorKind, FailureClass};
+use crate::skew::EndpointTime;
 use crate::test_tokens::{assert_no_piece_of, jwt};
 use crate::test_vectors::{Text, Words, load};
 
@@ -27,6 +28,8 @@ struct Given {
     spiffe_id: Option<String>,
     #[serde(default = "yes")]
     exchange: bool,
+    /// What the token endpoint's clock says, by its last answer.
+    endpoint_now: Option<i64>,
 }
 
 fn yes() -> bool {
@@ -79,12 +82,18 @@ impl Given {
     fn checks(&self) -> Checks {
         let audience = self.audience.as_deref();
         let spiffe_id = self.spiffe_id.as_deref().map(SpiffeId::from_str);
+        let clock = TestClock::at(self.now.unwrap_or(1_700_000_000) * 1_000);
+        let endpoint_time = EndpointTime::default();
+        if let Some(there) = self.endpoint_now {
+            endpoint_time.accept(there * 1_000, clock.now());
+        }
         Checks {
             place: "the Workload API at unix:///run/agent.sock".to_owned(),
             audience: audience.unwrap_or("https://api.openai.com/v1").to_owned(),
             spiffe_id: spiffe_id.transpose().unwrap(),
             for_exchange: self.exchange,
-            clock: Arc::new(TestClock::at(self.now.unwrap_or(1_700_000_000) * 1_000)),
+            clock: Arc::new(clock),
+            endpoint_time: Arc::new(endpoint_time),
         }
     }
 }

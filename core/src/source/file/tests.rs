@@ -63,6 +63,7 @@ fn file_at(path: PathBuf) -> Inner {
         spiffe_id: None,
         for_exchange: true,
         clock: Arc::new(TestClock::at(START)),
+        endpoint_time: Arc::default(),
     };
     Inner { path, checks }
 }
@@ -229,7 +230,11 @@ impl Bench {
             Arc::new(clock.clone()),
             || 0.5,
             |shared| Peers {
-                source: source::open(&shared.settings, Arc::clone(&shared.clock)),
+                source: source::open(
+                    &shared.settings,
+                    Arc::clone(&shared.clock),
+                    Arc::clone(&shared.record.time),
+                ),
                 token_endpoint: Arc::new(HttpTokenEndpoint::new(&shared.settings)),
             },
         );

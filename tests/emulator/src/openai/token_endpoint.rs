@@ -33,9 +33,6 @@ const SUBJECT_TOKEN_TYPES: [&str; 2] = [
 ];
 const ISSUED_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// How far ahead of ours an issuer's clock may be.
-const LEEWAY_SECONDS: f64 = 60.0;
-
 pub(super) fn router(openai: &Arc<OpenAi>) -> Router {
     let gate = Arc::clone(openai.world.gate(Leg::TokenEndpoint));
     Router::new()
@@ -241,7 +238,7 @@ fn check_times(settings: &Settings, jwt: &Jwt) -> Result<f64, Refusal> {
             "the subject token has expired",
         ));
     }
-    if seconds("iat") > now + LEEWAY_SECONDS || seconds("nbf") > now + LEEWAY_SECONDS {
+    if seconds("iat").max(seconds("nbf")) > now + settings.leeway_seconds {
         return Err(bad_request(
             "invalid_grant",
             "the subject token is not valid yet",
