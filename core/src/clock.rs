@@ -28,6 +28,12 @@ pub(crate) type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) trait Clock: Send + Sync {
     fn now(&self) -> Now;
     fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// For deadlines of threads that wait: never goes back, and stops in suspend as
+    /// `sleep` does.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.now().boot.unsigned_abs())
+    }
 }
 
 pub(crate) struct SystemClock;
@@ -45,6 +51,10 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(milliseconds(ClockId::Monotonic).unsigned_abs())
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::host;
+use crate::process::OfProcess;
 
 /// How much an operator should care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -82,6 +85,9 @@ pub struct Event {
     pub at_unix_ms: i64,
     /// The cause of a failure.
     pub error: Option<Arc<Error>>,
+    /// How many events right before this one were not told, because the observer
+    /// fell behind by more than 64.
+    pub dropped_before: u64,
 }
 
 /// Events on their way to a host's log that may be slower than they come: a
@@ -131,27 +137,156 @@ impl<T> Default for Backlog<T> {
     }
 }
 
-type Observer = Box<dyn Fn(&Event) + Send + Sync>;
+/// Who is told of events; to be kept by who wants to stop that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Observation(u64);
 
-/// Where events go: to nobody, or to one observer.
+impl Observation {
+    /// The one that bindings replace, of which there is one at a time.
+    const SOLE: Self = Self(0);
+}
+
+type Tell = Box<dyn Fn(&Event) + Send + Sync>;
+
+/// One observer, with the events that it has not been told yet. A thread for the
+/// host's code tells it one after the other.
+struct Observer {
+    id: Observation,
+    tell: Option<Tell>,
+    stopped: AtomicBool,
+    /// Made anew in a forked child: a thread of the parent may hold the lock.
+    queue: ArcSwap<OfProcess<Mutex<Queue>>>,
+}
+
 #[derive(Default)]
-pub(crate) struct Events(ArcSwapOption<Observer>);
+struct Queue {
+    backlog: Backlog<Event>,
+    /// A thread takes the events, or is about to.
+    served: bool,
+}
+
+impl Observer {
+    fn new(id: Observation, tell: Tell) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            tell: Some(tell),
+            stopped: AtomicBool::new(false),
+            queue: ArcSwap::from_pointee(OfProcess::new(Mutex::default())),
+        })
+    }
+
+    /// Never waits.
+    fn put(self: &Arc<Self>, event: Event) {
+        if self.queue.load().is_inherited() {
+            let fresh = Arc::new(OfProcess::new(Mutex::default()));
+            self.queue.store(fresh);
+        }
+        let queue = self.queue.load_full();
+        let Some(waiting) = queue.get() else { return };
+        {
+            let mut waiting = lock(waiting);
+            waiting.backlog.put(event);
+            if std::mem::replace(&mut waiting.served, true) {
+                return;
+            }
+        }
+        let (observer, events) = (Arc::clone(self), Arc::clone(&queue));
+        if host::submit(move || observer.serve(&events)).is_err() {
+            // Told with the next one, if there is a thread then.
+            lock(waiting).served = false;
+        }
+    }
+
+    fn serve(&self, queue: &OfProcess<Mutex<Queue>>) {
+        while let Some(waiting) = queue.get() {
+            let next = {
+                let mut waiting = lock(waiting);
+                let next = waiting.backlog.take();
+                waiting.served = next.is_some();
+                next
+            };
+            let Some((mut event, dropped)) = next else {
+                return;
+            };
+            event.dropped_before = dropped;
+            if let Some(tell) = &self.tell
+                && !self.stopped.load(Ordering::Acquire)
+            {
+                // A panic of the host's is the host's: the next event is told.
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tell(&event)));
+            }
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        host::let_go(self.tell.take());
+    }
+}
+
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where events go: to any number of observers. Holds no lock, so that it outlives
+/// forks.
+pub(crate) struct Events {
+    observers: ArcSwap<Vec<Arc<Observer>>>,
+    next: AtomicU64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            observers: ArcSwap::default(),
+            next: AtomicU64::new(1),
+        }
+    }
+}
 
 impl Events {
-    pub(crate) fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) {
-        self.0.store(Some(Arc::new(Box::new(observer))));
+    pub(crate) fn observe(&self, tell: Tell) -> Observation {
+        let id = Observation(self.next.fetch_add(1, Ordering::Relaxed));
+        self.replace(id, Some(tell));
+        id
     }
 
-    pub(crate) fn stop(&self) {
-        self.0.store(None);
+    /// In place of the one that was observing under the same name.
+    pub(crate) fn replace_sole(&self, tell: Option<Tell>) {
+        self.replace(Observation::SOLE, tell);
     }
 
-    /// The message is made only if somebody listens.
+    pub(crate) fn stop(&self, id: Observation) {
+        self.replace(id, None);
+    }
+
+    pub(crate) fn stop_all(&self) {
+        for observer in self.observers.swap(Arc::default()).iter() {
+            observer.stopped.store(true, Ordering::Release);
+        }
+    }
+
+    fn replace(&self, id: Observation, tell: Option<Tell>) {
+        let fresh = tell.map(|tell| Observer::new(id, tell));
+        let were = self.observers.rcu(|observers| {
+            let others = observers.iter().filter(|it| it.id != id).cloned();
+            others.chain(fresh.clone()).collect::<Vec<_>>()
+        });
+        for observer in were.iter().filter(|it| it.id == id) {
+            observer.stopped.store(true, Ordering::Release);
+        }
+    }
+
+    /// The message is made only if somebody listens. Never waits.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
-        if let Some(observer) = self.0.load_full() {
-            let event = event();
-            // A panic of the host's is the host's: the refresh goes on.
-            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| observer(&event)));
+        let observers = self.observers.load_full();
+        if observers.is_empty() {
+            return;
+        }
+        let event = event();
+        for observer in observers.iter() {
+            observer.put(event.clone());
         }
     }
 }

@@ -23,7 +23,12 @@ mod jwt;
 mod sync;
 mod clock;
 mod limits;
+mod process;
+#[cfg_attr(all(test, feature = "shuttle"), path = "model/bell.rs")]
+mod bell;
 mod threads;
+#[cfg_attr(all(test, feature = "shuttle"), path = "model/host.rs")]
+mod host;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
@@ -37,6 +42,7 @@ mod exchange;
 mod mailbox;
 mod status;
 mod worker;
+mod supervisor;
 mod call;
 mod provider;
 mod reader;
@@ -57,11 +63,11 @@ mod tests;
 pub use call::{Operation, Waiter};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
-pub use event::{Backlog, Event, EventKind, Level};
+pub use event::{Backlog, Event, EventKind, Level, Observation};
+pub use host::in_callback;
 pub use jwt::{Jwt, JwtError};
 pub use provider::{Provider, WorkloadIdentity};
 pub use reader::Reader;
-pub use runtime::on_runtime_thread;
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
 

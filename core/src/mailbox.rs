@@ -5,9 +5,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::futures::Notified;
+
+use crate::bell::Bell;
 use crate::error::Error;
+use crate::process::OfProcess;
 use crate::snapshot::TokenKind;
-use crate::sync::{AtomicBool, AtomicUsize, Notify, watch};
+use crate::sync::{ArcSwapOption, AtomicBool, AtomicUsize, Notify};
 
 /// What the worker tells callers who wait for one of the tokens.
 #[derive(Clone, Default)]
@@ -38,7 +42,11 @@ pub(crate) struct Mailbox {
     wake: Notify,
     subject: Counter,
     access: Counter,
-    outlooks: watch::Sender<Outlooks>,
+    /// Read by threads that wait, so it is no lock.
+    outlooks: ArcSwapOption<Outlooks>,
+    /// For tasks that wait, and for threads.
+    changed: Notify,
+    bell: Bell,
     worker_ended: AtomicBool,
 }
 
@@ -55,7 +63,9 @@ impl Mailbox {
             wake: Notify::new(),
             subject: Counter::default(),
             access: Counter::default(),
-            outlooks: watch::Sender::default(),
+            outlooks: ArcSwapOption::empty(),
+            changed: Notify::new(),
+            bell: Bell::default(),
             worker_ended: AtomicBool::new(false),
         }
     }
@@ -86,33 +96,40 @@ impl Mailbox {
         self.wake.notified().await;
     }
 
-    /// Counts as somebody who waits until the guard is dropped.
-    pub(crate) fn wait(&self, kind: TokenKind) -> Waiting<'_> {
-        let counter = self.counter(kind);
-        counter.waiting.fetch_add(1, Ordering::AcqRel);
-        self.wake();
-        Waiting(counter)
-    }
-
     /// Whether anybody asked since the last call, or waits.
     pub(crate) fn take_asked(&self, kind: TokenKind) -> bool {
         let counter = self.counter(kind);
         counter.asked.swap(false, Ordering::AcqRel) || counter.waiting.load(Ordering::Acquire) > 0
     }
 
-    pub(crate) fn outlooks(&self) -> watch::Receiver<Outlooks> {
-        self.outlooks.subscribe()
+    pub(crate) fn outlook(&self, kind: TokenKind) -> Outlook {
+        let outlooks = self.outlooks.load();
+        let outlook = outlooks.as_ref().map(|outlooks| outlooks.of(kind).clone());
+        outlook.unwrap_or_default()
+    }
+
+    /// Ready once something changes after this call.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Rings when something changes.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// Every caller who waits looks again.
     pub(crate) fn publish(&self, outlooks: Outlooks) {
-        self.outlooks.send_replace(outlooks);
+        self.outlooks.store(Some(Arc::new(outlooks)));
+        self.changed.notify_waiters();
+        self.bell.ring();
     }
 
     /// The provider was closed, or something else that those who wait will see
     /// for themselves: everybody looks again.
     pub(crate) fn stir(&self) {
-        self.outlooks.send_modify(|_| ());
+        self.changed.notify_waiters();
+        self.bell.ring();
         self.wake();
     }
 
@@ -135,10 +152,34 @@ impl Mailbox {
     }
 }
 
-pub(crate) struct Waiting<'a>(&'a Counter);
+/// Somebody who waits, and is counted until this is dropped.
+pub(crate) struct Waiting {
+    mailbox: OfProcess<Arc<Mailbox>>,
+    kind: TokenKind,
+}
 
-impl Drop for Waiting<'_> {
+impl Waiting {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, kind: TokenKind) -> Self {
+        let counter = mailbox.counter(kind);
+        counter.waiting.fetch_add(1, Ordering::AcqRel);
+        mailbox.wake();
+        Self {
+            mailbox: OfProcess::new(mailbox),
+            kind,
+        }
+    }
+
+    /// None if this process is a child of the one that waited.
+    pub(crate) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.mailbox.get()
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        if let Some(mailbox) = self.mailbox.get() {
+            let counter = mailbox.counter(self.kind);
+            counter.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }

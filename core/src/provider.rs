@@ -1,24 +1,24 @@
 //! The public face.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::call::{Call, CancelOnDrop, Operation, Waiter, settled};
+use crate::call::{Call, CancelOnDrop, Completion, Operation, Waiter, settled};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment, Settings, SourceSettings};
 use crate::error::Error;
-use crate::event::{Event, EventKind, Events, Level};
+use crate::event::{Event, Events, Observation};
 use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
 use crate::status::{Record, Status, TokenStatus};
 use crate::sync::{ArcSwapOption, AtomicBool};
 use crate::worker::{Peers, Shared};
-use crate::{runtime, source, worker};
+use crate::{host, process, runtime, source, supervisor};
 
 /// Gives out JWT-SVIDs and OpenAI access tokens from memory, and keeps them
 /// fresh in the background.
@@ -29,17 +29,10 @@ use crate::{runtime, source, worker};
 #[derive(Clone)]
 pub struct Provider {
     pub(crate) shared: Arc<Shared>,
-    inheritance: Arc<Inheritance>,
-    _close_on_drop: Arc<CloseOnDrop>,
-}
-
-/// How far a forked child has come with what it inherited.
-struct Inheritance {
-    /// The fork generation that has asked itself whether it may use the tokens.
-    examined_by: AtomicU64,
-    /// The fork generation in which somebody sees that they become due: those who
+    /// The fork generation in which somebody sees that tokens become due: those who
     /// brought them, or else a worker that a reader has woken.
-    watched_by: AtomicU64,
+    watched_by: Arc<AtomicU64>,
+    _close_on_drop: Arc<CloseOnDrop>,
 }
 
 /// What an OpenAI SDK wants to know beside the callback (`workload_identity`).
@@ -98,7 +91,7 @@ impl Provider {
         random: fn() -> f64,
         open_peers: impl Fn(&Shared) -> Peers + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        runtime::watch_forks()?;
+        process::watch_forks()?;
         let shared = Arc::new(Shared {
             settings,
             clock,
@@ -112,10 +105,7 @@ impl Provider {
         });
         Ok(Self {
             _close_on_drop: Arc::new(CloseOnDrop(Arc::clone(&shared))),
-            inheritance: Arc::new(Inheritance {
-                examined_by: AtomicU64::new(runtime::fork_generation()),
-                watched_by: AtomicU64::new(runtime::fork_generation()),
-            }),
+            watched_by: Arc::new(AtomicU64::new(process::look())),
             shared,
         })
     }
@@ -146,7 +136,7 @@ impl Provider {
 
     #[inline]
     pub(crate) fn before_read(&self, kind: TokenKind) {
-        if self.inheritance.watched_by.load(Ordering::Relaxed) != runtime::fork_generation() {
+        if self.watched_by.load(Ordering::Relaxed) != process::fork_generation() {
             self.adopt(kind);
         }
     }
@@ -163,43 +153,41 @@ impl Provider {
         }
     }
 
-    /// The cached token; else `None`, and a fetch is under way.
+    /// The cached token; else `None`, and a fetch is under way. Why there is none
+    /// yet, [`Provider::last_failure`] knows.
     ///
     /// # Errors
     /// `closed`; `invalid_config` where an access token was not configured; or
-    /// the cause, while attempts keep failing (see [`Provider::start`]).
+    /// the cause, while attempts keep failing (see [`Provider::start`]), or none
+    /// could be made.
     pub fn try_get(&self, kind: TokenKind) -> Result<Option<Arc<Token>>, Error> {
         if let Some(token) = self.cached(kind) {
             return Ok(Some(token));
         }
         let mailbox = self.mailbox(kind)?;
         mailbox.ask(kind);
-        match &mailbox.outlooks().borrow().of(kind).refusal {
-            Some(error) => Err(Error::clone(error)),
+        match mailbox.outlook(kind).refusal {
+            Some(error) => Err(Error::clone(&error)),
             None => Ok(None),
         }
     }
 
-    /// Why the latest attempt to get such a token failed, while attempts keep
-    /// failing: what a caller hears that gives up waiting. Never waits, starts
-    /// nothing.
+    /// What keeps this token away: the error of the attempts for it that ended
+    /// last. `None` after a success, before the first attempt has ended, and in a
+    /// forked child until its own attempts. Never waits.
     #[must_use]
     pub fn last_failure(&self, kind: TokenKind) -> Option<Error> {
-        let mailbox = self.shared.mailbox.load_full()?;
-        if mailbox.fork_generation() != runtime::fork_generation() {
-            // Its locks are the parent's, and it must not be ours to drop.
-            std::mem::forget(mailbox);
-            return None;
-        }
-        let outlooks = mailbox.outlooks();
-        let last_error = outlooks.borrow().of(kind).last_error.clone();
-        last_error.map(|error| Error::clone(&error))
+        let mailbox = supervisor::present(&self.shared)?;
+        let failure = mailbox.outlook(kind).last_error;
+        failure.map(|error| Error::clone(&error))
     }
 
     /// Gets a token and calls `on_done` with it: exactly once, on a thread of
-    /// this library, and also after the provider is closed or dropped. It must
-    /// not block. A panic in it is caught. (Only where the system allows no
-    /// thread at all is it called at once, with `internal`.)
+    /// this library that does nothing else, and also after the provider is closed
+    /// or dropped. One that blocks holds up no other call and no renewal, but keeps
+    /// a thread for as long (there are 32 at most). A panic in it is caught. (Only
+    /// where the system allows no thread at all is it called at once, with
+    /// `source_unavailable`.)
     ///
     /// `timeout` defaults to `call_timeout_seconds`. A caller without a usable
     /// token waits; after a permanent failure, or three transient ones in a
@@ -212,44 +200,41 @@ impl Provider {
         on_done: impl FnOnce(Result<Arc<Token>, Error>) + Send + 'static,
     ) -> Operation {
         let (cancel, cancelled) = oneshot::channel();
-        let call = Call {
-            shared: Arc::clone(&self.shared),
-            kind,
-            timeout,
+        let operation = Operation::new(cancel);
+        let done = match host::reserve() {
+            Ok(ticket) => Completion::new(ticket, on_done),
+            Err(error) => {
+                let _ = catch_unwind(AssertUnwindSafe(move || on_done(Err(error))));
+                return operation;
+            }
         };
-        let mailbox = match self.cached(kind) {
-            Some(token) => Ok(Err(token)),
-            None => self.mailbox(kind).map(Ok),
-        };
-        // A panic of the host's is the host's: it must not take our thread down.
-        let settle = move |result| {
-            let _ = std::panic::catch_unwind(AssertUnwindSafe(move || on_done(result)));
-        };
-        match runtime::get() {
-            Err(error) => settle(Err(error)),
-            Ok(runtime) => drop(runtime.spawn(async move {
-                settle(match mailbox {
-                    Err(error) => Err(error),
-                    Ok(Err(token)) => Ok(token),
-                    Ok(Ok(mailbox)) => tokio::select! {
-                        biased;
-                        Ok(()) = cancelled => Err(Error::cancelled()),
-                        result = call.wait(mailbox) => result,
-                    },
+        if let Some(token) = self.cached(kind) {
+            done.end(Ok(token));
+            return operation;
+        }
+        let call = Call::new(&self.shared, kind, timeout);
+        let begun = call.begin().and_then(|it| Ok((it, runtime::get()?)));
+        match begun {
+            Err(error) => done.end(Err(error)),
+            Ok((waiting, runtime)) => drop(runtime.spawn(async move {
+                done.end(tokio::select! {
+                    biased;
+                    Ok(()) = cancelled => Err(Error::cancelled()),
+                    result = call.wait(waiting) => result,
                 });
             })),
         }
-        Operation::new(cancel)
+        operation
     }
 
-    /// Gets a token for a caller that blocks, in slices of its own choosing.
+    /// Gets a token for a caller that blocks, in slices of its own choosing. Its
+    /// time runs from now on.
     #[must_use]
     pub fn wait(&self, kind: TokenKind, timeout: Option<Duration>) -> Waiter {
-        let (done, result) = mpsc::sync_channel(1);
-        let operation = self.start(kind, timeout, move |result| {
-            let _ = done.try_send(result);
-        });
-        Waiter { operation, result }
+        match self.cached(kind) {
+            Some(token) => Waiter::ended(Ok(token)),
+            None => Waiter::begin(Call::new(&self.shared, kind, timeout)),
+        }
     }
 
     async fn get(&self, kind: TokenKind) -> Result<Arc<Token>, Error> {
@@ -290,20 +275,28 @@ impl Provider {
         }
     }
 
-    /// Calls `observer` with everything that happens in the background, on a
-    /// thread of this library, in order; it replaces the one before. It must
-    /// not block. A panic in it is caught.
+    /// Calls `observer` with everything that happens in the background from now
+    /// on, in order and one event at a time, on a thread of this library that does
+    /// nothing else. One that blocks holds up nobody but itself: 64 events wait for
+    /// it, then some are dropped ([`Event::dropped_before`]). A panic in it is caught.
     ///
-    /// An observer is dropped once it is replaced, or the provider is gone, and
-    /// it has returned from its last event.
-    pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) {
-        self.shared.events.observe(observer);
+    /// There may be several. An observer is dropped once it is stopped, or the last
+    /// clone of the provider is gone, and it has returned from its last event.
+    pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Observation {
+        self.shared.events.observe(Box::new(observer))
     }
 
-    /// Ends [`Provider::observe`]. Never waits: the observer may be at its last
+    /// Ends one [`Provider::observe`]. Never waits: the observer may be at its last
     /// event still.
-    pub fn stop_observing(&self) {
-        self.shared.events.stop();
+    pub fn stop_observing(&self, observation: Observation) {
+        self.shared.events.stop(observation);
+    }
+
+    /// For bindings, whose hosts have one observer: it replaces the one before,
+    /// or stops it.
+    #[doc(hidden)]
+    pub fn replace_observer(&self, observer: Option<Box<dyn Fn(&Event) + Send + Sync>>) {
+        self.shared.events.replace_sole(observer);
     }
 
     /// The provider at this moment. Never waits.
@@ -315,6 +308,7 @@ impl Provider {
             record,
             ..
         } = &*self.shared;
+        snapshot.keep_only(process::user());
         let now = self.shared.clock.now();
         let subject = snapshot.cell(TokenKind::Subject).load_full();
         let access = snapshot.cell(TokenKind::Access).load_full();
@@ -369,25 +363,15 @@ impl Provider {
     }
 
     /// A read in a forked child that has no worker of its own yet. It starts none
-    /// before the token is due: many children read once and end.
+    /// before the token is due: many children read once and end. They may also
+    /// become somebody else first, which is looked at here: a token that was issued
+    /// to another user is not theirs.
     #[cold]
     fn adopt(&self, kind: TokenKind) {
-        let generation = runtime::fork_generation();
-        let Inheritance {
-            examined_by,
-            watched_by,
-        } = &*self.inheritance;
-        if examined_by.load(Ordering::Acquire) != generation {
-            // A child that runs as somebody else must not use tokens that were
-            // issued to its parent.
-            if runtime::changed_user_since_fork() {
-                self.shared.snapshot.clear();
-            }
-            examined_by.store(generation, Ordering::Release);
-        }
-        let mailbox = self.shared.mailbox.load_full();
-        if mailbox.is_some_and(|it| it.fork_generation() == generation) {
-            watched_by.store(generation, Ordering::Relaxed);
+        self.shared.snapshot.keep_only(process::user());
+        if supervisor::present(&self.shared).is_some() {
+            let generation = process::fork_generation();
+            self.watched_by.store(generation, Ordering::Relaxed);
         } else {
             self.shared.snapshot.unread(kind);
         }
@@ -395,7 +379,7 @@ impl Provider {
 
     #[cold]
     pub(crate) fn wake_worker(&self) {
-        if let Ok(mailbox) = mailbox(&self.shared) {
+        if let Ok(mailbox) = supervisor::mailbox(&self.shared) {
             mailbox.wake();
         }
     }
@@ -408,7 +392,7 @@ impl Provider {
                 .as_ref()
                 .map_err(Clone::clone)?;
         }
-        mailbox(&self.shared)
+        supervisor::mailbox(&self.shared)
     }
 }
 
@@ -420,87 +404,15 @@ impl std::fmt::Debug for Provider {
     }
 }
 
-/// The mailbox of this process's worker, which is started if there is none.
-fn mailbox(shared: &Arc<Shared>) -> Result<Arc<Mailbox>, Error> {
-    let generation = runtime::fork_generation();
-    loop {
-        if shared.closed.load(Ordering::Acquire) {
-            return Err(Error::closed());
-        }
-        let current = shared.mailbox.load_full();
-        let inherited = current
-            .as_ref()
-            .is_some_and(|it| it.fork_generation() != generation);
-        if let Some(mailbox) = current
-            .as_ref()
-            .filter(|it| !inherited && !it.worker_ended())
-        {
-            return Ok(Arc::clone(mailbox));
-        }
-        let fresh = Arc::new(Mailbox::new(generation));
-        let was = shared
-            .mailbox
-            .compare_and_swap(&current, Some(Arc::clone(&fresh)));
-        let won = match (&*was, &current) {
-            (None, None) => true,
-            (Some(was), Some(current)) => Arc::ptr_eq(was, current),
-            _ => false,
-        };
-        if inherited {
-            // Its locks may be held by threads that did not survive the fork,
-            // and what it owns is the parent's: leaked, never dropped.
-            std::mem::forget(current);
-            if won {
-                std::mem::forget(arc_swap::Guard::into_inner(was));
-            }
-        }
-        if won {
-            // Without a worker nobody would ever answer there.
-            start_worker(shared, &fresh).inspect_err(|error| fresh.end(error.clone()))?;
-            return Ok(fresh);
-        }
-    }
-}
-
-fn start_worker(shared: &Arc<Shared>, mailbox: &Arc<Mailbox>) -> Result<(), Error> {
-    let (worker_shared, worker_mailbox) = (Arc::clone(shared), Arc::clone(mailbox));
-    let (shared, mailbox) = (Arc::clone(shared), Arc::clone(mailbox));
-    let runtime = runtime::get()?;
-    let worker = runtime.spawn(worker::run(worker_shared, worker_mailbox));
-    drop(runtime.spawn(async move {
-        if worker.await.is_err() {
-            let error = Error::internal(
-                "the background worker panicked, which is a defect in svidex; a new one starts \
-                 with the next call",
-            );
-            let now = shared.clock.now();
-            shared.record.error(&error, now);
-            shared.events.emit(|| Event {
-                level: Level::Error,
-                kind: EventKind::WorkerFailed,
-                message: error.message().to_owned(),
-                at_unix_ms: now.wall,
-                error: Some(Arc::new(error.clone())),
-            });
-            mailbox.end(error);
-        }
-    }));
-    Ok(())
-}
-
 fn close(shared: &Shared) {
     let was_closed = shared.closed.swap(true, Ordering::AcqRel);
     if !was_closed {
         shared.snapshot.clear();
     }
-    match shared.mailbox.load_full() {
-        Some(mailbox) if mailbox.fork_generation() == runtime::fork_generation() => {
-            if !was_closed {
-                mailbox.stir();
-            }
-        }
-        // Never the last to let go of it, closed or not: its locks are the parent's.
-        inherited => std::mem::forget(inherited),
+    if let Some(mailbox) = supervisor::present(shared)
+        && !was_closed
+    {
+        mailbox.stir();
     }
 }
 
@@ -509,6 +421,8 @@ struct CloseOnDrop(Arc<Shared>);
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         close(&self.0);
+        // Here, where the host let go, and not where the worker does.
+        self.0.events.stop_all();
     }
 }
 

@@ -1,105 +1,123 @@
-//! The process-wide tokio runtime: started on first need, one per fork
-//! generation.
+//! The process-wide tokio runtime: started on first need, one per process, driven
+//! by one thread of ours, which runs no code of the host's and nothing that blocks.
 //!
-//! A runtime does not survive `fork`: its threads are gone, its locks may be
-//! held by nobody. The child handler therefore only counts: it leaks the old
-//! runtime by forgetting its address and lets the next caller build a new one.
-//! Nothing here is a lock or a `Once`: a child forked while another thread was
-//! inside one would wait for ever.
+//! A runtime does not survive `fork`: its thread is gone, its locks may be held by
+//! nobody. A child leaks it by looking for one of its own, and the next caller
+//! starts that. Nothing here is a lock or a `Once` (see `process`).
+//!
+//! tokio's own threads are not used: where the system allows no further thread, it
+//! panics for want of one.
 
+use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle};
 
-use crate::error::Error;
-use crate::threads;
+use crate::bell::Bell;
+use crate::error::{Error, ErrorKind};
+use crate::limits::{self, Wanted};
+use crate::sync::ArcSwapOption;
+use crate::{process, threads};
 
-static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
-static FORKS: AtomicU64 = AtomicU64::new(0);
-/// Effective IDs of this process when it was forked.
-static FORKED_UID: AtomicU32 = AtomicU32::new(0);
-static FORKED_GID: AtomicU32 = AtomicU32::new(0);
-
-const THREAD_NAME: &str = "svidex";
-
-/// How many forks lie between this process and the one that loaded the library.
-#[inline]
-pub(crate) fn fork_generation() -> u64 {
-    FORKS.load(Ordering::Relaxed)
+struct Running {
+    generation: u64,
+    handle: Handle,
 }
 
-/// Whether this process runs as somebody else than it did when it was forked.
-pub(crate) fn changed_user_since_fork() -> bool {
-    FORKED_UID.load(Ordering::Relaxed) != rustix::process::geteuid().as_raw()
-        || FORKED_GID.load(Ordering::Relaxed) != rustix::process::getegid().as_raw()
+static RUNNING: AtomicPtr<Running> = AtomicPtr::new(ptr::null_mut());
+
+/// How a thread that was to become the runtime's tells what became of it.
+#[derive(Default)]
+struct Start {
+    failure: ArcSwapOption<io::Error>,
+    is_over: AtomicBool,
+    bell: Bell,
 }
 
-/// To be called before the first provider exists, and cheap to call again.
-pub(crate) fn watch_forks() -> Result<(), Error> {
-    // `race`: whoever comes first registers; twice by a race does no harm,
-    // since the handler only counts.
-    static REGISTERED: once_cell::race::OnceBool = once_cell::race::OnceBool::new();
-    REGISTERED
-        .get_or_try_init(|| {
-            // SAFETY: the handler is a function of this library, which is never
-            // unloaded (`-z nodelete`), and does only what a child of a threaded
-            // process may do: atomics and plain system calls.
-            let code = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-            if code == 0 { Ok(true) } else { Err(code) }
-        })
-        .map(|_| ())
-        .map_err(|code| Error::internal(format!("pthread_atfork failed with code {code}")))
+impl Start {
+    fn over(&self, failure: Option<io::Error>) {
+        self.failure.store(failure.map(Arc::new));
+        self.is_over.store(true, Ordering::Release);
+        self.bell.ring();
+    }
 }
 
-extern "C" fn in_child() {
-    RUNTIME.store(ptr::null_mut(), Ordering::Relaxed);
-    FORKED_UID.store(rustix::process::geteuid().as_raw(), Ordering::Relaxed);
-    FORKED_GID.store(rustix::process::getegid().as_raw(), Ordering::Relaxed);
-    FORKS.fetch_add(1, Ordering::Release);
+/// The runtime, started if need be. Its thread is never joined, so it keeps no
+/// process from exiting.
+///
+/// # Errors
+/// The system has no thread or no descriptor for it. The next call tries again.
+pub(crate) fn get() -> Result<&'static Handle, Error> {
+    process::watch_forks()?;
+    loop {
+        let generation = process::look();
+        let current = RUNNING.load(Ordering::Acquire);
+        // SAFETY: NULL, or from `Box::into_raw` in `drive` and never freed.
+        let running = unsafe { current.as_ref() };
+        if let Some(running) = running.filter(|it| it.generation == generation) {
+            return Ok(&running.handle);
+        }
+        start(generation, current)?;
+    }
 }
 
-/// Whether the caller is on one of our threads: inside a completion callback.
-#[must_use]
-pub fn on_runtime_thread() -> bool {
-    std::thread::current().name() == Some(THREAD_NAME)
-}
-
-/// The runtime, started if need be. Its threads are never joined, so they keep
-/// no process from exiting.
-pub(crate) fn get() -> Result<&'static Runtime, Error> {
-    let current = RUNTIME.load(Ordering::Acquire);
-    let chosen = if current.is_null() {
-        install(build()?)
-    } else {
-        current
+/// Returns when there is something new to see: a runtime, or another process.
+fn start(generation: u64, replaces: *mut Running) -> Result<(), Error> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let scarce = |what, wanted, error: &io::Error| {
+        let kind = ErrorKind::SourceUnavailable;
+        Err(limits::scarce(kind, what, wanted, error))
     };
-    // SAFETY: a non-null address comes from `Box::into_raw` in `install` and is
-    // never freed; a child forgets it before it runs anything else.
-    Ok(unsafe { &*chosen })
+    let start = Arc::new(Start::default());
+    let replaces = AtomicPtr::new(replaces);
+    let started = Arc::clone(&start);
+    let work = move || drive(generation, replaces.into_inner(), &started);
+    if let Err(error) = threads::spawn("svidex", work) {
+        return scarce("cannot start the thread for I/O", Wanted::Thread, &error);
+    }
+    loop {
+        let rings = start.bell.rings();
+        if start.is_over.load(Ordering::Acquire) {
+            break;
+        }
+        start.bell.wait(rings, SLICE);
+        if process::look() != generation {
+            // That thread is the parent's, and so is what it was told.
+            std::mem::forget(start);
+            return Ok(());
+        }
+    }
+    match start.failure.load_full() {
+        Some(error) => scarce("cannot wait for I/O", Wanted::Descriptor, &error),
+        None => Ok(()),
+    }
 }
 
-fn build() -> Result<Runtime, Error> {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .max_blocking_threads(4)
-        .thread_name(THREAD_NAME)
-        .on_thread_start(threads::keep_signals_away)
+/// Makes the runtime on the thread that drives it: tokio asks for the name of the
+/// thread, and a caller in a destructor of thread-local storage has none any more.
+fn drive(generation: u64, replaces: *mut Running, start: &Start) {
+    let built = Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .build()
-        .map_err(|error| Error::internal(format!("cannot start the runtime: {error}")))
-}
-
-fn install(runtime: Runtime) -> *mut Runtime {
-    let built = Box::into_raw(Box::new(runtime));
-    match RUNTIME.compare_exchange(ptr::null_mut(), built, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => built,
-        Err(theirs) => {
-            // SAFETY: `built` came from `Box::into_raw` above and was not published.
-            let unused = unsafe { Box::from_raw(built) };
-            unused.shutdown_background();
-            theirs
-        }
+        .build();
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => return start.over(Some(error)),
+    };
+    let running = Box::into_raw(Box::new(Running {
+        generation,
+        handle: runtime.handle().clone(),
+    }));
+    let (ok, err) = (Ordering::AcqRel, Ordering::Acquire);
+    let installed = RUNNING.compare_exchange(replaces, running, ok, err);
+    start.over(None);
+    match installed {
+        Ok(_) => runtime.block_on(std::future::pending()),
+        // SAFETY: from `Box::into_raw` above; another one came first, so that nobody
+        // has seen this.
+        Err(_) => drop(unsafe { Box::from_raw(running) }),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::clock::Clock;
 use crate::jwt::Jwt;
 use crate::policy::Held;
+use crate::process::{self, User};
 use crate::secret::Secret;
 use crate::sync::{ArcSwapOption, AtomicBool};
 
@@ -27,6 +28,8 @@ pub struct Token {
     kind: TokenKind,
     secret: Secret,
     generation: u64,
+    /// Who fetched it. Nobody else may use it.
+    owner: User,
     /// With a NUL behind it, like the scope and the secret: C borrows all three.
     spiffe_id: Arc<str>,
     scope: Option<String>,
@@ -43,6 +46,7 @@ impl Token {
             kind: TokenKind::Subject,
             secret,
             generation: next_generation(),
+            owner: process::user(),
             spiffe_id: with_nul(spiffe_id).into(),
             scope: None,
             expires_at_unix_ms: held.subject_exp_ms,
@@ -62,6 +66,7 @@ impl Token {
             kind: TokenKind::Access,
             secret,
             generation: next_generation(),
+            owner: process::user(),
             spiffe_id: Arc::clone(&subject.spiffe_id),
             scope: scope.as_deref().map(with_nul),
             expires_at_unix_ms: held.received.wall + held.life_ms,
@@ -242,6 +247,18 @@ impl Snapshot {
                 let was = self.cell(kind).compare_and_swap(&held, None);
                 was.as_ref().is_some_and(|was| Arc::ptr_eq(was, token))
             })
+    }
+
+    /// Drops what was fetched by somebody else: by a parent that ran as another
+    /// user, or by this process before it changed its user.
+    pub(crate) fn keep_only(&self, user: User) {
+        for kind in [TokenKind::Subject, TokenKind::Access] {
+            let held = self.cell(kind).load_full();
+            if held.as_ref().is_some_and(|token| token.owner != user) {
+                // Only this one: its successor is checked by who stores it.
+                self.cell(kind).compare_and_swap(&held, None);
+            }
+        }
     }
 
     pub(crate) fn clear(&self) {

@@ -5,4 +5,4 @@
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 pub(crate) use arc_swap::ArcSwapOption;
-pub(crate) use tokio::sync::{Notify, watch};
+pub(crate) use tokio::sync::Notify;

@@ -1,10 +1,24 @@
 //! Threads beside the runtime's, for work that may block: files, CA stores, name
 //! look-ups. A system call that hangs holds up its own thread and nothing else.
 
+use std::cell::Cell;
 use std::io;
 use std::ptr;
 
 use tokio::sync::{Mutex, oneshot};
+
+thread_local! {
+    static IS_OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread was made by `spawn`.
+#[cfg_attr(
+    all(test, feature = "shuttle"),
+    expect(dead_code, reason = "there are no threads of ours in a model")
+)]
+pub(crate) fn is_ours() -> bool {
+    IS_OURS.get()
+}
 
 /// Runs `work` on a thread of its own, which nobody joins.
 ///
@@ -14,6 +28,7 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     let thread = std::thread::Builder::new().name(name.to_owned());
     thread.spawn(|| {
         keep_signals_away();
+        IS_OURS.set(true);
         work();
     })?;
     Ok(())

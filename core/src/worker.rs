@@ -15,6 +15,7 @@ use crate::event::{Event, EventKind, Events, Level};
 use crate::exchange::{Answer, TokenEndpoint};
 use crate::mailbox::{Mailbox, Outlook, Outlooks};
 use crate::policy::{Demand, Leg, Outcome, Rules, State, Step, Verdict};
+use crate::process::{self, User};
 use crate::snapshot::{Snapshot, Token, TokenKind};
 use crate::source::{self, SubjectToken, SubjectTokenSource};
 use crate::status::Record;
@@ -43,19 +44,12 @@ pub(crate) struct Shared {
 
 /// Runs until the provider is closed.
 pub(crate) async fn run(shared: Arc<Shared>, mailbox: Arc<Mailbox>) {
-    let peers = (shared.open_peers)(&shared);
-    let rules = Rules {
-        refresh_buffer_ms: milliseconds(shared.settings.refresh_buffer),
-    };
-    let mut worker = Worker {
-        state: State::new(rules),
-        fetch_error: None,
-        exchange_error: None,
-        shared,
-        mailbox,
-        peers,
-    };
-    worker.run().await;
+    // Connections, attempts under way and failures are of whom the process ran as
+    // when they began: after a change of user all of them are made anew.
+    while !shared.closed.load(Ordering::Acquire) {
+        let worker = Worker::new(Arc::clone(&shared), Arc::clone(&mailbox));
+        worker.run().await;
+    }
 }
 
 type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -70,6 +64,7 @@ struct Exchanged {
 struct Worker {
     shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
+    user: User,
     peers: Peers,
     state: State,
     fetch_error: Option<Arc<Error>>,
@@ -77,10 +72,26 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(&mut self) {
+    fn new(shared: Arc<Shared>, mailbox: Arc<Mailbox>) -> Self {
+        let rules = Rules {
+            refresh_buffer_ms: milliseconds(shared.settings.refresh_buffer),
+        };
+        Self {
+            user: process::user(),
+            peers: (shared.open_peers)(&shared),
+            state: State::new(rules),
+            fetch_error: None,
+            exchange_error: None,
+            shared,
+            mailbox,
+        }
+    }
+
+    /// Until the provider is closed, or this process runs as somebody else.
+    async fn run(mut self) {
         let mut fetch: Option<Attempt<Result<SubjectToken, Error>>> = None;
         let mut exchange: Option<Attempt<Exchanged>> = None;
-        while !self.shared.closed.load(Ordering::Acquire) {
+        while !self.shared.closed.load(Ordering::Acquire) && self.is_same_user() {
             let now = self.look();
             let step = self.state.next(now);
             self.state.started(step);
@@ -101,20 +112,28 @@ impl Worker {
                 // In this order, so that the model checker can replay a schedule.
                 // Nobody goes short: whatever comes first, all else is looked at next.
                 biased;
-                result = ended(&mut fetch) => self.fetched(result),
-                result = ended(&mut exchange) => self.exchanged(result),
+                // What was issued to somebody else is nobody's: the loop ends.
+                result = ended(&mut fetch) => if self.is_same_user() { self.fetched(result) },
+                result = ended(&mut exchange) => if self.is_same_user() { self.exchanged(result) },
                 () = self.mailbox.woken() => {}
                 () = self.shared.clock.sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
             }
         }
-        // An attempt that ended while the provider was being closed left its token.
-        self.shared.snapshot.clear();
+        if self.shared.closed.load(Ordering::Acquire) {
+            // An attempt that ended while the provider was being closed left its token.
+            self.shared.snapshot.clear();
+        }
+    }
+
+    fn is_same_user(&self) -> bool {
+        process::user() == self.user
     }
 
     /// Both clocks, what callers did, and what became of the tokens.
     fn look(&mut self) -> Now {
         let now = self.shared.clock.now();
         let snapshot = &self.shared.snapshot;
+        snapshot.keep_only(self.user);
         let subject = snapshot.cell(TokenKind::Subject).load_full();
         let access = snapshot.cell(TokenKind::Access).load_full();
         // The snapshot is the truth: a child inherits tokens through it, and
@@ -311,6 +330,7 @@ impl Worker {
                 message: format!("{what}{after}: {} s left", left / 1_000),
                 at_unix_ms: now.wall,
                 error: None,
+                dropped_before: 0,
             }
         });
     }
@@ -339,6 +359,7 @@ impl Worker {
                 ),
                 at_unix_ms: now.wall,
                 error: Some(Arc::clone(&error)),
+                dropped_before: 0,
             }
         });
         error

@@ -63,7 +63,7 @@ impl Completion {
     fn settle(&mut self, ended: Result<Arc<Token>, svidex_error>) {
         self.settled = true;
         let (result, token, error) = match ended {
-            Err(error) if !svidex::on_runtime_thread() => {
+            Err(error) if !svidex::in_callback() => {
                 let _ = self.not_started.set(error);
                 return;
             }

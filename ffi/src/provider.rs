@@ -190,7 +190,7 @@ unsafe fn get(
     if out.is_null() {
         return Err(svidex_error::null("token").into());
     }
-    if timeout_ms != 0 && svidex::on_runtime_thread() {
+    if timeout_ms != 0 && svidex::in_callback() {
         return Err(svidex_error::called_from_callback().into());
     }
     let token = match provider.cached(kind) {

@@ -10,7 +10,13 @@ import re
 import sys
 from pathlib import Path
 
-NAMES = {"Read": "read", "SDK": "sdk", "GoSpiffe": "go_spiffe", "Noop": "noop"}
+NAMES = {
+    "Read": "read",
+    "Read8": "read_by_8",
+    "SDK": "sdk",
+    "GoSpiffe": "go_spiffe",
+    "Noop": "noop",
+}
 LINE = re.compile(
     r"^Benchmark(?P<name>\w+?)(-\d+)?\s+\d+\s+(?P<ns>[\d.]+) ns/op"
     r"(\s+\d+ B/op\s+(?P<allocations>\d+) allocs/op)?",

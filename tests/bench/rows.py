@@ -32,7 +32,7 @@ def node(runtime: str) -> list[Row]:
             f"{runtime}.read",
             "the SDK's cached token",
             f"{runtime}.sdk",
-            bar=1,
+            bar=0.75,
         ),
         Row(
             "warm await getToken()",
@@ -52,7 +52,7 @@ SECTIONS: dict[str, list[Row]] = {
             "py-spiffe",
             "python.first_py_spiffe.inside",
             "faster",
-            bar=40,
+            bar=50,
         ),
         Row(
             "memory that this takes",
@@ -73,7 +73,7 @@ SECTIONS: dict[str, list[Row]] = {
             "python.read",
             "a no-op native call",
             "python.noop",
-            bar=3,
+            bar=2.7,
         ),
         Row(
             "warm get_token()",
@@ -90,9 +90,10 @@ SECTIONS: dict[str, list[Row]] = {
         ),
     ],
     "go": [
-        Row("warm GetToken()", "go.read", "the SDK's cached token", "go.sdk", bar=2),
+        Row("warm GetToken()", "go.read", "the SDK's cached token", "go.sdk", bar=1.1),
         Row("allocations of that", "go.read.allocations", show="figure", bar=0),
         Row("warm GetToken()", "go.read", "a no-op cgo call", "go.noop"),
+        Row("warm GetToken(), 8 at once", "go.read_by_8", "one alone", "go.read"),
         Row(
             "warm GetToken()",
             "go.read",
@@ -115,7 +116,7 @@ SECTIONS: dict[str, list[Row]] = {
         ),
     ],
     "c": [
-        Row("warm get_token, value, free", "c.read", show="figure", bar=100),
+        Row("warm get_token, value, free", "c.read", show="figure", bar=40),
         Row(
             "warm get_token, value, free",
             "c.read",
@@ -123,10 +124,13 @@ SECTIONS: dict[str, list[Row]] = {
             "c.clock",
         ),
         Row("warm get_token, value, free", "c.read", "a no-op call", "c.nothing"),
+        Row("the same by 8 threads at once", "c.read_by_8", "one alone", "c.read"),
         Row("warm token_generation", "c.generation", "a no-op call", "c.nothing"),
+        Row("memory of each further provider", "c.further.memory", show="figure", bar=1e5),
+        Row("descriptors of each", "c.further.descriptors", show="figure", bar=1),
     ],
     "size": [
-        Row("wheel", "size.wheel", show="figure", bar=4e6),
+        Row("wheel", "size.wheel", show="figure", bar=3e6),
         Row(".node", "size.node", "stripped", "size.node.stripped"),
         Row(".so", "size.so", "stripped", "size.so.stripped"),
         Row(".a", "size.a", "stripped", "size.a.stripped"),

@@ -68,8 +68,10 @@ build() {
         )
     fi
     if wants c; then
-        cc -std=c99 -O2 -Wall -Wextra -Werror -Iinclude $here/bench.c -o "$work/bench.c" \
-            -L"$target/ffi" -lsvidex -Wl,-rpath,"$target/ffi"
+        for program in bench further; do
+            cc -std=c99 -O2 -Wall -Wextra -Werror -Iinclude $here/$program.c -o "$work/$program.c" \
+                -L"$target/ffi" -lsvidex -lpthread -Wl,-rpath,"$target/ffi"
+        done
     fi
 }
 
@@ -107,6 +109,8 @@ measure() {
     if wants c; then
         say "C: warm reads"
         "$work/bench.c" "$warm_rounds"
+        say "C: further providers"
+        "$work/further.c" 20
     fi
     if wants sizes; then
         "$python" $here/sizes.py

@@ -131,7 +131,7 @@ impl NativeProvider {
     #[napi(catch_unwind)]
     pub fn stop_observing(&self) {
         fault::point("stop_observing");
-        self.provider.stop_observing();
+        self.provider.replace_observer(None);
     }
 
     #[napi(catch_unwind)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 
 use crate::config::SourceSettings;
+use crate::threads::Lane;
 
 /// Reads on from the name of the source: ` (mode 0600)`.
 pub(super) enum Place {
@@ -36,7 +37,8 @@ impl Place {
             } => path.clone(),
             SourceSettings::WorkloadApi { .. } => return Self::Unknown,
         };
-        let look = tokio::task::spawn_blocking(move || Self::at(&path));
+        let lane = Lane::default();
+        let look = lane.run("svidex-doctor", move || Self::at(&path));
         match tokio::time::timeout(limit, look).await {
             Ok(Ok(place)) => place,
             _ => Self::Unknown,

@@ -21,6 +21,7 @@ mod withdrawal;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shuttle::future::{JoinHandle, block_on, spawn};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
@@ -124,6 +125,19 @@ impl World {
     fn caller(&self, kind: TokenKind) -> Caller {
         let provider = self.provider.clone();
         spawn(async move { get(&provider, kind).await })
+    }
+
+    /// A caller who blocks a thread of its own, to be joined likewise.
+    fn thread(&self, kind: TokenKind) -> Caller {
+        let provider = self.provider.clone();
+        spawn(async move {
+            let ended = provider.wait(kind, None).wait_for(Duration::MAX);
+            ended
+                .expect("no deadline passes")
+                .as_deref()
+                .map(text)
+                .map_err(Clone::clone)
+        })
     }
 
     /// What a caller gets who waits.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, FailureClass};
 
 thread_local! {
     /// How many times the runtime cannot be had. An execution of a model stays
@@ -27,7 +27,9 @@ pub(crate) fn get() -> Result<&'static Runtime, Error> {
         0 => Ok(&Runtime),
         left => {
             REFUSALS.set(left - 1);
-            Err(Error::internal("injected: no more threads"))
+            let class = FailureClass::Local;
+            let kind = ErrorKind::SourceUnavailable;
+            Err(Error::new(kind, class, "injected: no more threads"))
         }
     }
 }
@@ -54,22 +56,4 @@ impl Runtime {
                 .unwrap_or_else(|cancelled| Err(Box::new(cancelled)))
         }
     }
-}
-
-pub(crate) fn watch_forks() -> Result<(), Error> {
-    Ok(())
-}
-
-pub(crate) fn fork_generation() -> u64 {
-    0
-}
-
-pub(crate) fn changed_user_since_fork() -> bool {
-    false
-}
-
-/// Callbacks run on the checker's one thread, as everything does.
-#[must_use]
-pub fn on_runtime_thread() -> bool {
-    false
 }

@@ -16,9 +16,10 @@ use crate::snapshot::TokenKind::{Access, Subject};
 fn cold_callers_share_one_fetch_and_one_exchange() {
     explore(|| {
         let world = World::new();
-        let callers = [Access, Subject, Access].map(|kind| (kind, world.caller(kind)));
+        let tasks = [Access, Subject].map(|kind| (kind, world.caller(kind)));
+        let threads = [Access, Subject].map(|kind| (kind, world.thread(kind)));
         assert_eq!(world.token(Access).as_deref(), Ok("access-1"));
-        for (kind, caller) in callers {
+        for (kind, caller) in tasks.into_iter().chain(threads) {
             let expected = match kind {
                 Subject => "svid-1",
                 Access => "access-1",
@@ -94,8 +95,9 @@ fn a_panic_of_the_worker_leaves_nobody_waiting() {
     explore(|| {
         let world = World::new();
         world.script.inject_panics(thread_rng().gen_range(1..3));
-        let callers = [Access, Access, Subject].map(|kind| (kind, world.caller(kind)));
-        for (kind, caller) in callers {
+        let tasks = [Access, Subject].map(|kind| (kind, world.caller(kind)));
+        let thread = (Access, world.thread(Access));
+        for (kind, caller) in tasks.into_iter().chain([thread]) {
             let mut result = join(caller);
             // Whoever calls again gets a new worker, which may panic too.
             while let Err(error) = result {
@@ -122,7 +124,7 @@ fn a_runtime_that_could_not_be_had_is_asked_for_again() {
         for caller in callers {
             let mut result = join(caller);
             while let Err(error) = result {
-                assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+                assert_eq!(error.kind(), ErrorKind::SourceUnavailable, "{error}");
                 result = world.token(Subject);
             }
         }

@@ -15,13 +15,6 @@ pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
 pub(crate) type ArcSwapOption<T> = Stepped<arc_swap::ArcSwapOption<T>>;
 pub(crate) type Notify = Stepped<tokio::sync::Notify>;
 
-pub(crate) mod watch {
-    use super::Stepped;
-
-    pub(crate) type Sender<T> = Stepped<tokio::sync::watch::Sender<T>>;
-    pub(crate) type Receiver<T> = Stepped<tokio::sync::watch::Receiver<T>>;
-}
-
 /// A real primitive that cannot be reached but through a scheduling point.
 pub(crate) struct Stepped<P> {
     primitive: P,
@@ -73,11 +66,5 @@ impl<T> ArcSwapOption<T> {
 impl Notify {
     pub(crate) fn new() -> Self {
         Self::default()
-    }
-}
-
-impl<T> watch::Sender<T> {
-    pub(crate) fn subscribe(&self) -> watch::Receiver<T> {
-        Stepped::of((**self).subscribe())
     }
 }

@@ -80,9 +80,10 @@ fn an_invalidated_access_token_is_exchanged_once_more() {
 fn after_close_every_caller_is_told_and_no_token_is_left() {
     explore(|| {
         let world = World::new();
-        let callers = [Access, Subject].map(|kind| world.caller(kind));
+        let tasks = [Access, Subject].map(|kind| world.caller(kind));
+        let thread = world.thread(Access);
         let close = world.meanwhile(|provider, _| provider.close());
-        for caller in callers {
+        for caller in tasks.into_iter().chain([thread]) {
             if let Err(error) = join(caller) {
                 assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
             }

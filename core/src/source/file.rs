@@ -13,8 +13,13 @@ use zeroize::Zeroizing;
 use super::{Checks, Fetch, Found, SubjectToken, SubjectTokenSource};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::MAX_TOKEN_BYTES;
+use crate::limits::{self, Wanted};
+use crate::threads::{Lane, NoResult};
 
-pub(super) struct TokenFile(Arc<Inner>);
+pub(super) struct TokenFile {
+    inner: Arc<Inner>,
+    lane: Lane<Result<Found, Error>>,
+}
 
 struct Inner {
     path: PathBuf,
@@ -23,22 +28,44 @@ struct Inner {
 
 impl TokenFile {
     pub(super) fn new(path: PathBuf, checks: Checks) -> Self {
-        Self(Arc::new(Inner { path, checks }))
+        Self {
+            inner: Arc::new(Inner { path, checks }),
+            lane: Lane::default(),
+        }
     }
 
     pub(super) async fn look(&self) -> Result<Found, Error> {
-        let inner = Arc::clone(&self.0);
-        // A read may hang (a dead network file system): never on the runtime's thread.
-        match tokio::task::spawn_blocking(move || inner.look()).await {
+        let inner = Arc::clone(&self.inner);
+        self.on_its_own_thread(move || inner.look()).await
+    }
+
+    /// A read may hang (a dead network file system), and holds up its own thread
+    /// alone. Until it ends there is no other one.
+    async fn on_its_own_thread(
+        &self,
+        look: impl FnOnce() -> Result<Found, Error> + Send + 'static,
+    ) -> Result<Found, Error> {
+        match self.lane.run("svidex-file", look).await {
             Ok(result) => result,
-            Err(error) => Err(Error::internal(format!("reading the token file: {error}"))),
+            Err(NoResult::NoThread(error)) => Err(limits::scarce(
+                ErrorKind::SourceUnavailable,
+                &format!(
+                    "cannot start a thread to read the token file {}",
+                    self.inner.path.display()
+                ),
+                Wanted::Thread,
+                &error,
+            )),
+            Err(NoResult::Panicked) => Err(Error::internal(
+                "reading the token file panicked, which is a defect in svidex",
+            )),
         }
     }
 }
 
 impl SubjectTokenSource for TokenFile {
     fn fetch(&self) -> Fetch<'_> {
-        Box::pin(async { self.0.check(self.look().await?) })
+        Box::pin(async { self.inner.check(self.look().await?) })
     }
 }
 
@@ -144,13 +171,14 @@ impl Inner {
 
     fn cannot_read(&self, error: &io::Error) -> Error {
         let advice = match error.kind() {
-            io::ErrorKind::NotFound => "; is the sidecar that writes it running?",
-            io::ErrorKind::PermissionDenied => "; this process may not read it",
-            _ => "",
+            io::ErrorKind::NotFound => "is the sidecar that writes it running?",
+            io::ErrorKind::PermissionDenied => "this process may not read it",
+            _ => limits::exhausted(Wanted::Descriptor, error).unwrap_or_default(),
         };
+        let semicolon = if advice.is_empty() { "" } else { "; " };
         self.unavailable(
             FailureClass::Local,
-            &format!("cannot be read: {error}{advice}"),
+            &format!("cannot be read: {error}{semicolon}{advice}"),
         )
     }
 

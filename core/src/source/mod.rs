@@ -104,24 +104,30 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
 
 /// The error of an attempt that ran into its deadline.
 pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
-    let class = match source {
-        // An agent of this host that is frozen answers the moment it goes on. Each
-        // attempt has lasted for as long as it may: backing off spares nobody.
-        SourceSettings::WorkloadApi {
-            endpoint: Endpoint::Unix(_),
-            ..
-        } => FailureClass::Local,
-        _ => FailureClass::Transient,
-    };
-    Error::new(
-        ErrorKind::SourceUnavailable,
-        class,
-        format!(
-            "{} did not answer within {} s (request_timeout_seconds); is the agent hung?",
-            describe(source),
-            limit.as_secs_f64()
+    let (place, seconds) = (describe(source), limit.as_secs_f64());
+    let (class, words) = match source {
+        // The look goes on behind the attempt, and the next one finds its outcome.
+        SourceSettings::File { .. } => (
+            FailureClass::Local,
+            format!(
+                "{place}: still waiting for the file system after {seconds} s \
+                 (request_timeout_seconds); is it a network file system whose server is gone?"
+            ),
         ),
-    )
+        SourceSettings::WorkloadApi { endpoint, .. } => (
+            // An agent of this host that is frozen answers the moment it goes on. Each
+            // attempt has lasted for as long as it may: backing off spares nobody.
+            match endpoint {
+                Endpoint::Unix(_) => FailureClass::Local,
+                _ => FailureClass::Transient,
+            },
+            format!(
+                "{place} did not answer within {seconds} s (request_timeout_seconds); is the \
+                 agent hung?"
+            ),
+        ),
+    };
+    Error::new(ErrorKind::SourceUnavailable, class, words)
 }
 
 /// For messages: `the Workload API at unix:///run/…`, `the token file /var/run/…`.
@@ -152,5 +158,19 @@ mod tests {
             assert_eq!(error.class(), class, "{uri}");
             assert!(error.is_retryable());
         }
+    }
+
+    #[test]
+    fn a_file_that_hangs_is_named_as_what_it_is() {
+        let config = Config {
+            identity_token_file: Some("/mnt/dead/token".to_owned()),
+            ..Config::default()
+        };
+        let settings = config.validate(&Environment::of(&[])).unwrap();
+        let error = too_slow(&settings.source, Duration::from_secs(10));
+        let words = "/mnt/dead/token: still waiting for the file system after 10 s";
+        assert!(error.message().contains(words), "{error}");
+        assert!(!error.message().contains("agent"), "{error}");
+        assert!(error.is_retryable());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::bench::{Bench, HANG_GUARD, error, failure, text};
+use super::bench::{Bench, HANG_GUARD, MINUTE, error, failure, text};
 use crate::config::Config;
 use crate::error::{ErrorKind, FailureClass};
 use crate::provider::Provider;
@@ -115,10 +115,20 @@ fn at_its_deadline_a_caller_gets_the_cause_or_a_timeout() {
     let waiter = bench
         .provider
         .wait(TokenKind::Subject, Some(Duration::from_secs(5)));
+    let (done, callback) = mpsc::channel();
+    let five_seconds = Some(Duration::from_secs(5));
+    let on_done = move |result: Result<_, _>| done.send(result.unwrap_err()).unwrap();
+    let start = bench
+        .provider
+        .start(TokenKind::Subject, five_seconds, on_done);
     let attempt = bench.fetches.next();
     bench.clock.wait_for_sleep(|until| until == 5_000);
     bench.advance(5_000);
-    assert_eq!(error(&waiter).kind(), ErrorKind::Timeout);
+    drop(start);
+    for error in [error(&waiter), callback.recv_timeout(HANG_GUARD).unwrap()] {
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.message().contains("no attempt has ended"), "{error}");
+    }
 
     attempt
         .send(Err(failure(
@@ -130,9 +140,96 @@ fn at_its_deadline_a_caller_gets_the_cause_or_a_timeout() {
     let waiter = bench
         .provider
         .wait(TokenKind::Subject, Some(Duration::from_millis(50)));
-    bench.clock.wait_for_sleep(|until| until == 50);
     bench.advance(50);
     assert_eq!(error(&waiter).kind(), ErrorKind::SourceUnavailable);
+}
+
+#[test]
+fn a_timeout_counts_what_has_ended() {
+    let bench = Bench::warm();
+    // Ended, for both clocks, and the source knows no other.
+    bench.advance(5 * MINUTE);
+    let seconds = Some(Duration::from_secs(2));
+    let waiter = bench.provider.wait(TokenKind::Subject, seconds);
+    let ended = bench.provider.status().fetches;
+    let mut same = bench.svid("svid-1");
+    same.received.boot -= 5 * MINUTE;
+    same.received.wall -= 5 * MINUTE;
+    bench.fetches.next().send(Ok(same)).unwrap();
+    bench.ended(ended + 1, 1);
+    bench.advance(2_000);
+    let error = error(&waiter);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.message().contains("(1 answers)"), "{error}");
+}
+
+#[test]
+fn why_a_token_is_away_can_be_asked_at_once() {
+    let bench = Bench::new();
+    let ask = || bench.provider.last_failure(TokenKind::Access);
+    assert_eq!(ask(), None);
+    assert!(matches!(
+        bench.provider.try_get(TokenKind::Access),
+        Ok(None)
+    ));
+    assert_eq!(ask(), None, "no attempt has ended");
+    let down = failure(ErrorKind::SourceUnavailable, FailureClass::Local);
+    bench.fetches.next().send(Err(down.clone())).unwrap();
+    bench.ended(1, 0);
+    bench.clock.wait_for_sleep(|until| until < 200);
+    assert!(matches!(
+        bench.provider.try_get(TokenKind::Access),
+        Ok(None)
+    ));
+    assert_eq!(ask(), Some(down));
+    bench.advance(200);
+    bench.issue("svid-1");
+    bench.grant("access-1");
+    assert_eq!(text(&bench.wait(TokenKind::Access)), "access-1");
+    bench.ended(2, 1);
+    bench.clock.wait_for_sleep(|until| until > 1_000);
+    assert_eq!(ask(), None);
+}
+
+#[test]
+fn a_callback_that_never_returns_holds_up_nobody() {
+    let bench = Bench::warm();
+    let (release, stuck) = mpsc::channel::<()>();
+    let stuck = Arc::new(std::sync::Mutex::new(stuck));
+    for _ in 0..3 {
+        let stuck = Arc::clone(&stuck);
+        let hang = move || {
+            let _ = stuck.lock().unwrap().recv();
+        };
+        let observer_hang = hang.clone();
+        bench.provider.observe(move |_| observer_hang());
+        bench
+            .provider
+            .start(TokenKind::Subject, None, move |_| hang());
+    }
+    // Renewed behind their backs, and told to an observer that keeps up.
+    let (seen, events) = mpsc::channel();
+    let observation = bench.provider.observe(move |event| {
+        assert!(crate::in_callback());
+        let _ = seen.send(event.kind);
+    });
+    bench.advance(150_000);
+    bench.issue("svid-2");
+    let event = events.recv_timeout(HANG_GUARD).unwrap();
+    assert_eq!(event, crate::EventKind::SubjectTokenFetched);
+    bench.grant("access-2");
+    events.recv_timeout(HANG_GUARD).unwrap();
+    let (done, ended) = mpsc::channel();
+    bench
+        .provider
+        .start(TokenKind::Access, None, move |result| {
+            done.send(result.unwrap().expose_secret().to_owned())
+                .unwrap();
+        });
+    assert_eq!(ended.recv_timeout(HANG_GUARD).unwrap(), "access-2");
+    bench.provider.stop_observing(observation);
+    assert!(events.recv_timeout(HANG_GUARD).is_err(), "it was dropped");
+    drop(release);
 }
 
 #[test]

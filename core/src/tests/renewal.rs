@@ -128,7 +128,7 @@ fn a_denial_30_seconds_after_the_first_drops_both_tokens() {
 }
 
 #[test]
-fn an_observer_sees_failures_before_callers_do() {
+fn an_observer_is_told_what_happens_even_if_it_panics() {
     let bench = Bench::warm();
     let (seen, events) = mpsc::channel();
     bench.provider.observe(move |event| {

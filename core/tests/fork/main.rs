@@ -1,6 +1,6 @@
 //! Children of `fork` serve what they inherit and fetch for themselves, whatever
 //! the threads of the parent were doing; the parent notices nothing. (Acceptance
-//! line 1; `SVIDEX_LONG=1` for full counts.)
+//! lines 1 and 31, and 27 for processes; `SVIDEX_LONG=1` for full counts.)
 //!
 //! The tests take turns: a fork copies the whole process, and each has figures.
 
@@ -8,6 +8,8 @@
 mod support;
 
 mod child;
+mod unseen;
+mod users;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
@@ -292,37 +294,4 @@ fn siblings_draw_their_own_jitter() {
     // Of 3,000 possible ones. Two of the same are chance, half of them a copy.
     assert!(pauses.len() > count / 2, "{pauses:?}");
     report(&format!("{count} siblings, {} pauses", pauses.len()));
-}
-
-#[test]
-fn a_child_that_became_somebody_else_drops_what_it_inherited() {
-    let _turn = one_at_a_time();
-    if !rustix::process::geteuid().is_root() {
-        return report("skipped: only root can become somebody else");
-    }
-    const NOBODY: u32 = 65_534;
-    let emulator = emulator(&json!({}));
-    let provider = provider(emulator.info());
-    tokens(&provider).expect("a warm parent");
-    let look = |become_somebody_else: &dyn Fn() -> i32| {
-        if become_somebody_else() != 0 {
-            return Err("still the same".into());
-        }
-        let held = KINDS.map(|kind| provider.cached(kind).is_some());
-        let status = provider.status();
-        let shown = [
-            status.subject_token.is_some(),
-            status.access_token.is_some(),
-        ];
-        Ok(format!("{held:?} {shown:?}"))
-    };
-    // SAFETY: three calls that take a number, each in a process of its own.
-    let (uid, gid) = unsafe { (|| libc::seteuid(NOBODY), || libc::setegid(NOBODY)) };
-    for somebody_else in [&uid as &dyn Fn() -> i32, &gid] {
-        let (found, _) = Child::fork(|| look(somebody_else)).join();
-        assert_eq!(found, "[false, false] [false, false]");
-    }
-    let (found, _) = Child::fork(|| look(&|| 0)).join();
-    assert_eq!(found, "[true, true] [true, true]");
-    assert!(provider.cached(TokenKind::Access).is_some(), "the parent's");
 }

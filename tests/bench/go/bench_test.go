@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
 	"testing"
 	"unsafe"
 
@@ -63,6 +64,24 @@ func BenchmarkRead(b *testing.B) {
 	provider := newProvider(b)
 	ctx := b.Context()
 	measure(b, func() (string, error) { return provider.GetToken(ctx) })
+}
+
+// Eight goroutines on eight threads, however few cores there are.
+func BenchmarkRead8(b *testing.B) {
+	provider := newProvider(b)
+	ctx := b.Context()
+	if _, err := provider.GetToken(ctx); err != nil {
+		b.Fatal("no token:", err)
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	b.SetParallelism(1)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := provider.GetToken(ctx); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }
 
 // endpoint sends the SDK's exchange, whose address is fixed, to the emulator.

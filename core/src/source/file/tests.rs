@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::Inner;
+use super::{Inner, TokenFile};
 use crate::clock::TestClock;
 use crate::config::{Config, Environment};
 use crate::error::{Error, ErrorKind};
@@ -23,8 +23,9 @@ use crate::exchange::HttpTokenEndpoint;
 use crate::jwt::{self, Jwt};
 use crate::provider::Provider;
 use crate::snapshot::TokenKind;
-use crate::source::{self, Checks};
+use crate::source::{self, Checks, SubjectTokenSource as _};
 use crate::test_tokens::{assert_no_piece_of, es256};
+use crate::threads::Lane;
 use crate::worker::Peers;
 
 /// Only for tests that would otherwise hang for ever.
@@ -316,9 +317,11 @@ fn a_bad_file(name: &str, kind: ErrorKind, words: &[&str], make: impl FnOnce(&Pa
     bench.replace(|path| fs::write(path, numbered(9_000)).unwrap());
     let recovered = std::iter::repeat_with(|| {
         bench.advance(1_000);
+        // Refused at once; the look at the file is another thread's.
+        std::thread::sleep(Duration::from_millis(5));
         bench.get()
     });
-    let mut recovered = recovered.take(60).filter_map(Result::ok);
+    let mut recovered = recovered.take(600).filter_map(Result::ok);
     assert_eq!(recovered.next(), Some(numbered(9_000)), "{name}");
 }
 
@@ -428,4 +431,41 @@ fn a_link_to_itself() {
     a_bad_file("loop", ErrorKind::SourceUnavailable, &words, |path| {
         symlink("token", path).unwrap();
     });
+}
+
+/// A file system that never answers cannot be had here: the look at it is the test's.
+#[test]
+fn files_that_hang_hold_up_no_other_file() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str| TokenFile {
+        inner: Arc::new(file_at(directory.path().join(name))),
+        lane: Lane::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let (release, hang) = std::sync::mpsc::channel::<()>();
+    let hang = Arc::new(std::sync::Mutex::new(hang));
+    let looks = Arc::new(AtomicUsize::new(0));
+    let dead: Vec<_> = (0..6).map(|it| file(&format!("dead-{it}"))).collect();
+    runtime.block_on(async {
+        // Each of them is tried again and again, and given up at its deadline.
+        for dead in dead.iter().cycle().take(30) {
+            let (hang, looks) = (Arc::clone(&hang), Arc::clone(&looks));
+            let look = dead.on_its_own_thread(move || {
+                looks.fetch_add(1, Ordering::SeqCst);
+                let _ = hang.lock().unwrap().recv();
+                Err(Error::internal("released"))
+            });
+            let patience = Duration::from_millis(5);
+            assert!(tokio::time::timeout(patience, look).await.is_err());
+        }
+        let healthy = file("healthy");
+        fs::write(directory.path().join("healthy"), numbered(1)).unwrap();
+        let fetched = tokio::time::timeout(HANG_GUARD, healthy.fetch()).await;
+        assert_eq!(fetched.unwrap().unwrap().secret.expose(), numbered(1));
+    });
+    assert!(looks.load(Ordering::SeqCst) <= 6);
+    drop(release);
 }
