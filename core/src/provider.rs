@@ -299,7 +299,7 @@ impl Provider {
     /// For bindings, whose hosts have one observer: it replaces the one before,
     /// or stops it.
     #[doc(hidden)]
-    pub fn replace_observer(&self, observer: Option<Box<dyn Fn(&Event) + Send + Sync>>) {
+    pub fn replace_observer(&self, observer: Option<Observer>) {
         self.shared.events.replace_sole(observer);
     }
 

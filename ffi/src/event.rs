@@ -76,8 +76,8 @@ impl From<&Event> for svidex_event {
 /// Where events go: called on threads of svidex, one event at a time and in
 /// order.
 ///
-/// It must not block (it holds up this provider's renewals, and other callbacks)
-/// and no C++ exception may leave it. Calls with a timeout of 0, asynchronous
+/// One that blocks holds up nobody but itself: 64 events wait for it, and then some
+/// are dropped. No C++ exception may leave it. Calls with a timeout of 0, asynchronous
 /// calls, `svidex_provider_status`, and everything that frees or closes may be
 /// made from it, and so may `svidex_provider_observe`.
 pub type svidex_event_callback =

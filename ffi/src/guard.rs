@@ -4,9 +4,10 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::Arc;
 
 use crate::error::svidex_error;
-use crate::handle::into_handle;
+use crate::handle;
 use crate::result::svidex_result;
 
 /// Runs the body of an export; `fallback` is its answer if the body panics.
@@ -18,17 +19,19 @@ pub(crate) fn guard<T>(export: &'static str, fallback: T, body: impl FnOnce() ->
 /// to C if C wants it. First of all C's pointer is cleared: a callback that the
 /// call leads to may write to the same place, and comes later.
 ///
+/// The error is boxed before it gets here: what a warm read moves about is small.
+///
 /// # Safety
 /// `error` is NULL or may be written to.
 pub(crate) unsafe fn guard_result(
     export: &'static str,
     error: *mut *mut svidex_error,
-    body: impl FnOnce() -> Result<svidex_result, svidex_error>,
+    body: impl FnOnce() -> Result<svidex_result, Arc<svidex_error>>,
 ) -> svidex_result {
     // SAFETY: by the caller's word.
     unsafe { hand_out(error, None) };
     let ended = caught(export, body)
-        .unwrap_or_else(|panic| Err(svidex_error::internal(&format!("{export}: {panic}"))));
+        .unwrap_or_else(|panic| Err(svidex_error::internal(&format!("{export}: {panic}")).into()));
     match ended {
         Ok(result) => result,
         Err(failure) => {
@@ -44,10 +47,10 @@ pub(crate) unsafe fn guard_result(
 ///
 /// # Safety
 /// `error` is NULL or may be written to.
-pub(crate) unsafe fn hand_out(error: *mut *mut svidex_error, failure: Option<svidex_error>) {
+pub(crate) unsafe fn hand_out(error: *mut *mut svidex_error, failure: Option<Arc<svidex_error>>) {
     if !error.is_null() {
         // SAFETY: not NULL; writable by the caller's word.
-        unsafe { error.write(failure.map_or(ptr::null_mut(), into_handle)) };
+        unsafe { error.write(failure.map_or(ptr::null_mut(), handle::of_shared)) };
     }
 }
 
@@ -84,7 +87,6 @@ fn words(payload: Box<dyn Any + Send>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn a_panic_becomes_the_fallback() {

@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 /// Moves `value` to the heap and gives C the first reference. [`free`] ends it.
 pub(crate) fn into_handle<T: Send + Sync>(value: T) -> *mut T {
-    Arc::into_raw(Arc::new(value)).cast_mut()
+    of_shared(Arc::new(value))
+}
+
+/// Gives C a reference that we have.
+pub(crate) fn of_shared<T: Send + Sync>(value: Arc<T>) -> *mut T {
+    Arc::into_raw(value).cast_mut()
 }
 
 /// One more reference for C, by the same pointer. NULL stays NULL.

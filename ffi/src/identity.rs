@@ -35,9 +35,9 @@ pub unsafe extern "C" fn svidex_provider_workload_identity(
         guard_result("svidex_provider_workload_identity", error, || {
             let provider = svidex_provider::share(provider)?;
             if identity.is_null() {
-                return Err(svidex_error::null("identity"));
+                return Err(svidex_error::null("identity").into());
             }
-            let found = provider.core().workload_identity()?;
+            let found = (provider.core().workload_identity()).map_err(svidex_error::from)?;
             identity.write(handle::into_handle(svidex_workload_identity {
                 identity_provider_id: text::owned(&found.identity_provider_id),
                 service_account_id: text::owned(&found.service_account_id),

@@ -114,14 +114,14 @@ pub unsafe extern "C" fn svidex_provider_get_token_async(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_get_token_async", error, || {
-            start(
+            Ok(start(
                 provider,
                 TokenKind::Subject,
                 timeout_ms,
                 callback,
                 user_data,
                 operation,
-            )
+            )?)
         })
     }
 }
@@ -140,14 +140,14 @@ pub unsafe extern "C" fn svidex_provider_access_token_async(
     // SAFETY: pointers are NULL or what the header asks for.
     unsafe {
         guard_result("svidex_provider_access_token_async", error, || {
-            start(
+            Ok(start(
                 provider,
                 TokenKind::Access,
                 timeout_ms,
                 callback,
                 user_data,
                 operation,
-            )
+            )?)
         })
     }
 }

@@ -80,9 +80,9 @@ pub unsafe extern "C" fn svidex_provider_new(
             let config = config
                 .as_ref()
                 .ok_or_else(|| svidex_error::null("config"))?;
-            make(provider, || {
+            Ok(make(provider, || {
                 Provider::new(config.values()?).map_err(svidex_error::from)
-            })
+            })?)
         })
     }
 }
@@ -103,11 +103,11 @@ pub unsafe extern "C" fn svidex_provider_new_from_env(
     unsafe {
         guard_result("svidex_provider_new_from_env", error, || {
             let overrides = config.as_ref();
-            make(provider, || {
+            Ok(make(provider, || {
                 let overrides =
                     overrides.map_or_else(|| Ok(Config::default()), svidex_config::values);
                 Provider::from_env(overrides?).map_err(svidex_error::from)
-            })
+            })?)
         })
     }
 }
@@ -184,14 +184,14 @@ unsafe fn get(
     timeout_ms: i64,
     out: *mut *mut svidex_token,
     error: *mut *mut svidex_error,
-) -> Result<svidex_result, svidex_error> {
+) -> Result<svidex_result, Arc<svidex_error>> {
     // SAFETY: by the caller's word.
     let provider = unsafe { svidex_provider::borrow(handle) }?;
     if out.is_null() {
-        return Err(svidex_error::null("token"));
+        return Err(svidex_error::null("token").into());
     }
     if timeout_ms != 0 && svidex::in_callback() {
-        return Err(svidex_error::called_from_callback());
+        return Err(svidex_error::called_from_callback().into());
     }
     let token = match provider.cached(kind) {
         Some(token) => token,
@@ -224,7 +224,8 @@ unsafe fn get_cold(
     if timeout_ms == 0 {
         let token = provider.core().try_get(kind)?;
         if token.is_none() {
-            let cause = provider.core().last_failure(kind).map(svidex_error::from);
+            let cause = provider.core().last_failure(kind);
+            let cause = cause.map(|cause| Arc::new(svidex_error::from(cause)));
             // SAFETY: NULL or writable, by the caller's word.
             unsafe { hand_out(error, cause) };
         }

@@ -62,7 +62,7 @@ pub unsafe extern "C" fn svidex_provider_status(
         guard_result("svidex_provider_status", error, || {
             let provider = svidex_provider::share(provider)?;
             if status.is_null() {
-                return Err(svidex_error::null("status"));
+                return Err(svidex_error::null("status").into());
             }
             status.write(handle::into_handle(svidex_status::new(
                 provider.core().status(),

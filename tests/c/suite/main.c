@@ -101,6 +101,7 @@ int main(int argc, char **argv) {
         CASE(freed_by_its_callback),
         CASE(threads_share_an_operation),
         CASE(threads_share_a_token),
+        CASE(thread_reads_as_it_ends),
         CASE(fork_warm),
         CASE(fork_in_first_fetch),
         CASE(fork_with_an_observer),
