@@ -146,7 +146,7 @@ impl Observation {
     const SOLE: Self = Self(0);
 }
 
-type Tell = Box<dyn Fn(&Event) + Send + Sync>;
+pub(crate) type Tell = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// One observer, with the events that it has not been told yet. A thread for the
 /// host's code tells it one after the other.
