@@ -146,6 +146,10 @@ impl Events {
         self.0.store(None);
     }
 
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.load().is_some()
+    }
+
     /// The message is made only if somebody listens.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(observer) = self.0.load_full() {

@@ -24,6 +24,7 @@ mod sync;
 mod clock;
 mod limits;
 mod threads;
+mod shared_memory;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
@@ -36,6 +37,7 @@ mod source;
 mod exchange;
 mod mailbox;
 mod status;
+mod report;
 mod worker;
 mod call;
 mod provider;
