@@ -278,6 +278,10 @@ impl Events {
         }
     }
 
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.observers.load().is_empty()
+    }
+
     /// The message is made only if somebody listens. Never waits.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         let observers = self.observers.load_full();

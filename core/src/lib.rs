@@ -29,6 +29,7 @@ mod bell;
 mod threads;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/host.rs")]
 mod host;
+mod shared_memory;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
@@ -41,6 +42,7 @@ mod source;
 mod exchange;
 mod mailbox;
 mod status;
+mod report;
 mod worker;
 mod supervisor;
 mod call;

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::{Event, Events, Observation, Tell};
 use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
+use crate::report::Board;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
 use crate::status::{Record, Status, TokenStatus};
 use crate::sync::{ArcSwapOption, AtomicBool};
@@ -104,6 +105,7 @@ impl Provider {
             snapshot: Snapshot::default(),
             record: Record::default(),
             events: Events::default(),
+            board: Board::new(),
             mailbox: ArcSwapOption::empty(),
             closed: AtomicBool::new(false),
         });

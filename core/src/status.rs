@@ -98,13 +98,15 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     pub(crate) fn count(&self, succeeded: bool) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
+        // In this order, so that nobody who reads them in the other one takes a
+        // failure for a success.
         self.failed
             .fetch_add(u64::from(!succeeded), Ordering::Relaxed);
+        self.ended.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn ended(&self) -> u64 {
-        self.ended.load(Ordering::Relaxed)
+        self.ended.load(Ordering::Acquire)
     }
 
     pub(crate) fn failed(&self) -> u64 {

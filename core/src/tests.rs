@@ -4,3 +4,4 @@
 mod bench;
 mod callers;
 mod renewal;
+mod reports;

@@ -16,6 +16,7 @@ use crate::exchange::{Answer, TokenEndpoint};
 use crate::mailbox::{Mailbox, Outlook, Outlooks};
 use crate::policy::{Demand, Leg, Outcome, Rules, State, Step, Verdict};
 use crate::process::{self, User};
+use crate::report::{self, Board, Felt, Report, Reporter};
 use crate::snapshot::{Snapshot, Token, TokenKind};
 use crate::source::{self, SubjectToken, SubjectTokenSource};
 use crate::status::Record;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: Snapshot,
     pub(crate) record: Record,
     pub(crate) events: Events,
+    /// What the events have told so far.
+    pub(crate) board: Board,
     pub(crate) mailbox: ArcSwapOption<Mailbox>,
     pub(crate) closed: AtomicBool,
 }
@@ -69,6 +72,7 @@ struct Worker {
     state: State,
     fetch_error: Option<Arc<Error>>,
     exchange_error: Option<Arc<Error>>,
+    reporter: Reporter,
 }
 
 impl Worker {
@@ -82,6 +86,7 @@ impl Worker {
             state: State::new(rules),
             fetch_error: None,
             exchange_error: None,
+            reporter: Reporter::default(),
             shared,
             mailbox,
         }
@@ -104,10 +109,14 @@ impl Worker {
                     exchange = self.start_exchange(now);
                     continue;
                 }
-                Step::SleepMs(duration) => Some(Duration::from_millis(duration.unsigned_abs())),
+                Step::SleepMs(duration) => Some(duration),
                 Step::Idle => None,
             };
             self.publish(now);
+            self.report_changes(now);
+            let until_report = self.reporter.wait(now.boot);
+            let sleep = sleep.into_iter().chain(until_report).min();
+            let sleep = sleep.map(|duration| Duration::from_millis(duration.unsigned_abs()));
             tokio::select! {
                 // In this order, so that the model checker can replay a schedule.
                 // Nobody goes short: whatever comes first, all else is looked at next.
@@ -236,11 +245,12 @@ impl Worker {
                 self.state.apply(now, &outcome, (self.shared.random)());
                 self.discard(&subject, &access);
                 let withdrawn = subject.is_some() && self.state.subject.held.is_none();
-                let kind = match error.class() {
-                    FailureClass::Denied if withdrawn => EventKind::IdentityWithdrawn,
-                    _ => EventKind::FetchFailed,
+                let felt = match error.class() {
+                    FailureClass::Denied if withdrawn => Felt::Withdrawn,
+                    _ => Felt::of(&self.state, TokenKind::Subject, now),
                 };
-                self.fetch_error = Some(self.report_failure(kind, error, now));
+                self.fetch_error = Some(Arc::new(error));
+                self.report_failure(TokenKind::Subject, felt, now);
                 false
             }
         };
@@ -265,15 +275,17 @@ impl Worker {
         self.shared.record.warn(token.warnings);
         if self.state.repeats_in_vain() {
             let error = source::repeated(&self.shared.settings.source, token.exp, now);
-            self.fetch_error = Some(self.report_failure(EventKind::FetchFailed, error, now));
+            self.fetch_error = Some(Arc::new(error));
+            let felt = Felt::of(&self.state, TokenKind::Subject, now);
+            self.report_failure(TokenKind::Subject, felt, now);
             return false;
         }
         if let Some(held) = self.state.subject.held.filter(|_| !same) {
             let token = Token::subject(token.secret, held, &token.spiffe_id, token.jwt);
             cell.store(Some(Arc::new(token)));
         }
-        let recovered = self.fetch_error.take().is_some();
-        self.report_success(EventKind::SubjectTokenFetched, recovered, now);
+        self.fetch_error = None;
+        self.report_success(TokenKind::Subject, now);
         true
     }
 
@@ -301,8 +313,8 @@ impl Worker {
                     let cell = self.shared.snapshot.cell(TokenKind::Access);
                     cell.store(Some(Arc::new(token)));
                 }
-                let recovered = self.exchange_error.take().is_some();
-                self.report_success(EventKind::AccessTokenExchanged, recovered, now);
+                self.exchange_error = None;
+                self.report_success(TokenKind::Access, now);
             }
             Err(error) => {
                 let outcome = Outcome::ExchangeFailed {
@@ -315,8 +327,9 @@ impl Worker {
                     ),
                 };
                 self.state.apply(now, &outcome, (self.shared.random)());
-                self.exchange_error =
-                    Some(self.report_failure(EventKind::ExchangeFailed, error, now));
+                let felt = Felt::of(&self.state, TokenKind::Access, now);
+                self.exchange_error = Some(Arc::new(error));
+                self.report_failure(TokenKind::Access, felt, now);
             }
         }
         self.shared.record.exchanges.count(succeeded);
@@ -335,60 +348,109 @@ impl Worker {
         }
     }
 
-    fn leg(&self, kind: EventKind) -> &Leg {
+    fn leg(&self, kind: TokenKind) -> (&Leg, Option<&Arc<Error>>) {
         match kind {
-            EventKind::AccessTokenExchanged | EventKind::ExchangeFailed => &self.state.access,
-            _ => &self.state.subject,
+            TokenKind::Subject => (&self.state.subject, self.fetch_error.as_ref()),
+            TokenKind::Access => (&self.state.access, self.exchange_error.as_ref()),
         }
     }
 
-    fn report_success(&self, kind: EventKind, recovered: bool, now: Now) {
-        self.shared.events.emit(|| {
-            let left = self.leg(kind).held.map_or(0, |held| held.left(now));
-            let what = match kind {
-                EventKind::AccessTokenExchanged => "exchanged an SVID for an access token",
-                _ => "fetched a JWT-SVID",
-            };
-            let after = if recovered { ", after failures" } else { "" };
-            Event {
-                level: if recovered { Level::Info } else { Level::Debug },
-                kind,
-                message: format!("{what}{after}: {} s left", left / 1_000),
-                at_unix_ms: now.wall,
-                error: None,
-                dropped_before: 0,
-            }
-        });
+    fn report_success(&mut self, kind: TokenKind, now: Now) {
+        let was_failing = self.reporter.is_failing(kind);
+        self.reporter.succeeded(kind);
+        let reported = self.report(kind, now);
+        // The end of a failure is a matter of what was said of it.
+        if !reported && !was_failing {
+            self.shared.events.emit(|| self.success(kind, None, now));
+        }
     }
 
-    /// Keeps a failure where an operator looks: in the status and in the log.
-    fn report_failure(&self, kind: EventKind, error: Error, now: Now) -> Arc<Error> {
-        self.shared.record.error(&error, now);
-        let error = Arc::new(error);
-        self.shared.events.emit(|| {
-            let leg = self.leg(kind);
-            let usable = leg.held.filter(|held| held.is_usable(now));
-            let (level, outlook) = match usable {
-                Some(held) => (
-                    Level::Warning,
-                    format!("the held token ends in {} s", held.left(now) / 1_000),
+    /// Keeps a failure where an operator looks: in the status, and in the log if
+    /// that does not know of it yet.
+    fn report_failure(&mut self, kind: TokenKind, felt: Felt, now: Now) {
+        if let (_, Some(error)) = self.leg(kind) {
+            self.shared.record.error(error, now);
+            let cause = report::cause(error);
+            self.reporter.failed(kind, cause, felt);
+            self.report(kind, now);
+        }
+    }
+
+    /// What time has changed, and what there was no room for so far.
+    fn report_changes(&mut self, now: Now) {
+        for kind in [TokenKind::Subject, TokenKind::Access] {
+            let felt = Felt::of(&self.state, kind, now);
+            self.reporter.felt(kind, felt);
+            self.report(kind, now);
+        }
+    }
+
+    fn report(&mut self, kind: TokenKind, now: Now) -> bool {
+        let Shared { board, events, .. } = &*self.shared;
+        let report = self
+            .reporter
+            .report(board, kind, now.boot, events.is_heard());
+        if let Some(report) = report {
+            events.emit(|| match report.felt {
+                None => self.success(kind, Some(report), now),
+                Some(felt) => self.failure(kind, report, felt, now),
+            });
+        }
+        report.is_some()
+    }
+
+    fn success(&self, kind: TokenKind, recovery: Option<Report>, now: Now) -> Event {
+        let (leg, _) = self.leg(kind);
+        let left = leg.held.map_or(0, |held| held.left(now)) / 1_000;
+        let (kind, what) = match kind {
+            TokenKind::Subject => (EventKind::SubjectTokenFetched, "fetched a JWT-SVID"),
+            TokenKind::Access => (
+                EventKind::AccessTokenExchanged,
+                "exchanged an SVID for an access token",
+            ),
+        };
+        let (level, message) = match recovery {
+            None => (Level::Debug, format!("{what}: {left} s left")),
+            Some(report) => (
+                Level::Info,
+                format!(
+                    "{what}, after failures: {left} s left ({})",
+                    report.recovery()
                 ),
-                None => (Level::Error, "no usable token is held".to_owned()),
-            };
-            let retry = (leg.not_before_ms - now.boot).max(0);
-            Event {
-                level,
-                kind,
-                message: format!(
-                    "{error} (failure {} in a row, next attempt in {retry} ms; {outlook})",
-                    leg.failures
-                ),
-                at_unix_ms: now.wall,
-                error: Some(Arc::clone(&error)),
-                dropped_before: 0,
-            }
-        });
-        error
+            ),
+        };
+        Event {
+            level,
+            kind,
+            message,
+            at_unix_ms: now.wall,
+            error: None,
+            dropped_before: 0,
+        }
+    }
+
+    fn failure(&self, kind: TokenKind, report: Report, felt: Felt, now: Now) -> Event {
+        let (leg, error) = self.leg(kind);
+        let left = leg.held.map_or(0, |held| held.left(now));
+        let next_attempt = (leg.not_before_ms - now.boot).max(0);
+        Event {
+            level: match felt {
+                Felt::NotYet => Level::Warning,
+                _ => Level::Error,
+            },
+            kind: match (felt, kind) {
+                (Felt::Withdrawn, _) => EventKind::IdentityWithdrawn,
+                (_, TokenKind::Subject) => EventKind::FetchFailed,
+                (_, TokenKind::Access) => EventKind::ExchangeFailed,
+            },
+            message: match error {
+                Some(error) => report.failure(error, next_attempt, left),
+                None => String::new(),
+            },
+            at_unix_ms: now.wall,
+            error: error.cloned(),
+            dropped_before: 0,
+        }
     }
 
     /// Tells callers who wait what to expect.

@@ -1,16 +1,14 @@
 //! An agent that can be killed and frozen, and a provider that depends on it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use svidex::{Config, EventKind, Provider, TokenKind};
+use svidex::{Config, Provider, TokenKind};
 use svidex_emulator::Info;
 
-use crate::support::log::Log;
 use crate::support::process::{Process, request};
-use crate::support::{config, get};
+use crate::support::{config, eventually, get};
 
 /// Whose agent.
 enum Agent {
@@ -32,7 +30,6 @@ pub(crate) struct Bench {
     agent: Agent,
     socket: PathBuf,
     pub(crate) provider: Provider,
-    log: Arc<Log>,
 }
 
 impl Bench {
@@ -71,7 +68,6 @@ impl Bench {
             ..config(info)
         })
         .expect("a good configuration");
-        let log = Log::of(&provider);
         for kind in [TokenKind::Access, TokenKind::Subject] {
             get(&provider, kind).expect("a token");
         }
@@ -80,58 +76,85 @@ impl Bench {
             agent,
             socket,
             provider,
-            log,
         }
     }
 
     /// SIGKILL, until svidex has met it; then a new one on the same path.
     pub(crate) fn kill(&mut self) -> Duration {
-        let from = self.log.end();
+        let before = Ends::of(&self.provider);
         self.agent.kill();
-        let (_, _, from) = self.log.wait_for(from, &[EventKind::FetchFailed]);
+        let met = self.failure(&before);
         self.agent.start();
-        self.recovery(from)
+        self.recovery(&met)
     }
 
     pub(crate) fn kill_and_remove_socket(&mut self) -> Duration {
-        let from = self.log.end();
+        let before = Ends::of(&self.provider);
         self.agent.kill();
         std::fs::remove_file(&self.socket).expect("a stale socket");
-        let (_, _, from) = self.log.wait_for(from, &[EventKind::FetchFailed]);
+        let met = self.failure(&before);
         self.agent.start();
-        self.recovery(from)
+        self.recovery(&met)
     }
 
     /// The connection that is kept between fetches leads nowhere any more.
     pub(crate) fn replace(&mut self) -> Duration {
-        let from = self.log.end();
+        let before = Ends::of(&self.provider);
         self.agent.kill();
         self.agent.start();
-        let ended = [EventKind::SubjectTokenFetched, EventKind::FetchFailed];
-        let (met, event, next) = self.log.wait_for(from, &ended);
-        match event.kind {
-            EventKind::SubjectTokenFetched => Duration::ZERO,
-            _ => {
-                let (fetched, ..) = self.log.wait_for(next, &[EventKind::SubjectTokenFetched]);
-                fetched - met
-            }
+        let mut after = before;
+        eventually("a fetch that ends", || {
+            after = Ends::of(&self.provider);
+            after != before
+        });
+        match after.succeeded > before.succeeded {
+            true => Duration::ZERO,
+            false => self.recovery(&after),
         }
     }
 
     /// SIGSTOP, until an attempt has run into its deadline; then SIGCONT.
     pub(crate) fn freeze(&mut self) -> Duration {
-        let from = self.log.end();
+        let before = Ends::of(&self.provider);
         self.agent.freeze();
-        let (_, _, from) = self.log.wait_for(from, &[EventKind::FetchFailed]);
+        let met = self.failure(&before);
         self.agent.thaw();
-        self.recovery(from)
+        self.recovery(&met)
+    }
+
+    fn failure(&self, before: &Ends) -> Ends {
+        let mut after = *before;
+        eventually("a fetch that fails", || {
+            after = Ends::of(&self.provider);
+            after.failed > before.failed
+        });
+        after
     }
 
     /// From now, at which the agent is back.
-    fn recovery(&self, from: usize) -> Duration {
+    fn recovery(&self, before: &Ends) -> Duration {
         let back = Instant::now();
-        let (fetched, ..) = self.log.wait_for(from, &[EventKind::SubjectTokenFetched]);
-        fetched.saturating_duration_since(back)
+        eventually("a fetch that succeeds", || {
+            Ends::of(&self.provider).succeeded > before.succeeded
+        });
+        back.elapsed()
+    }
+}
+
+/// Fetches, by how they ended.
+#[derive(Clone, Copy, PartialEq)]
+struct Ends {
+    succeeded: u64,
+    failed: u64,
+}
+
+impl Ends {
+    fn of(provider: &Provider) -> Self {
+        let status = provider.status();
+        Self {
+            succeeded: status.fetches.saturating_sub(status.fetch_failures),
+            failed: status.fetch_failures,
+        }
     }
 }
 

@@ -257,9 +257,8 @@ fn a_child_born_while_others_start_the_runtime_starts_its_own() {
 fn siblings_draw_their_own_jitter() {
     let _turn = one_at_a_time();
     let emulator = emulator(&json!({}));
-    let provider = provider(emulator.info());
     // The parent has drawn before: a generator's state would be there to copy.
-    tokens(&provider).expect("a warm parent");
+    tokens(&provider(emulator.info())).expect("a warm parent");
     emulator.fault(
         Leg::WorkloadApi,
         Fault {
@@ -270,14 +269,12 @@ fn siblings_draw_their_own_jitter() {
     let children: Vec<_> = (0..short_or_long(20, 50))
         .map(|_| {
             Child::fork(|| {
+                // Its own: of one that it shares with its siblings, one child speaks.
+                let provider = provider(emulator.info());
                 let (told, pauses) = std::sync::mpsc::channel();
                 provider.observe(move |event| {
                     let _ = told.send(event.message.clone());
                 });
-                for kind in KINDS {
-                    let token = provider.cached(kind).ok_or("an inherited token is lost")?;
-                    provider.invalidate(token.expose_secret());
-                }
                 let _ = get(&provider, TokenKind::Subject);
                 let message = pauses.recv_timeout(HANG_GUARD).map_err(|_| "no event")?;
                 let pause = message
@@ -294,4 +291,71 @@ fn siblings_draw_their_own_jitter() {
     // Of 3,000 possible ones. Two of the same are chance, half of them a copy.
     assert!(pauses.len() > count / 2, "{pauses:?}");
     report(&format!("{count} siblings, {} pauses", pauses.len()));
+}
+
+/// Eight children and their parent at one dead socket, for as long as it takes
+/// each of them to fail many times.
+#[test]
+fn children_do_not_multiply_what_is_reported() {
+    let _turn = one_at_a_time();
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("agent.sock");
+    let provider = Provider::new(Config {
+        endpoint_socket: Some(format!("unix://{}", socket.display())),
+        ..Config::default()
+    })
+    .expect("a good configuration");
+    // Appending is one step, whoever does it.
+    let log = dir.path().join("log");
+    let observed = |provider: &Provider| {
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&log)
+            .expect("a file");
+        let file = std::sync::Mutex::new(file);
+        provider.observe(move |event| {
+            let line = format!("{} {}\n", event.kind.as_str(), event.message);
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = std::io::Write::write_all(&mut *file, line.as_bytes());
+        });
+    };
+    let fail_many_times = |provider: &Provider| {
+        observed(provider);
+        let failed = || provider.status().fetch_failures >= 8;
+        eventually("eight attempts", || {
+            let _ = provider.try_get(TokenKind::Subject);
+            failed()
+        });
+    };
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            Child::fork(|| {
+                fail_many_times(&provider);
+                Ok(String::new())
+            })
+        })
+        .collect();
+    fail_many_times(&provider);
+    for child in children {
+        child.join();
+    }
+    let said = std::fs::read_to_string(&log).expect("the log");
+    let count = said.lines().count();
+    assert!((1..=12).contains(&count), "{count} records:\n{said}");
+    assert!(said.starts_with("fetch_failed "), "{said}");
+    report(&format!("nine processes, 72 failures: {count} records"));
+    // A provider that a child makes for itself is another one.
+    let before = count;
+    Child::fork(|| {
+        let own = Provider::new(Config {
+            endpoint_socket: Some(format!("unix://{}", socket.display())),
+            ..Config::default()
+        });
+        fail_many_times(&own.map_err(|error| error.to_string())?);
+        Ok(String::new())
+    })
+    .join();
+    let said = std::fs::read_to_string(&log).expect("the log");
+    assert!(said.lines().count() > before, "{said}");
 }

@@ -1,5 +1,5 @@
-// Observes providers whose agent is not there, so that events keep coming, and
-// ends in the midst of them. Run as a program, it ends by itself; with `threads`,
+// Observes providers whose agent is not there, each of which says so, and ends in
+// the midst of that. Run as a program, it ends by itself; with `threads`,
 // so do that many worker threads, and then it can still be told of an event.
 // `how` it ends:
 // - dry: the event loop has nothing left to do
@@ -12,16 +12,16 @@ import { Provider } from 'svidex';
 const { how, threads, options } = isMainThread ? JSON.parse(process.argv[2]) : workerData;
 const endpointSocket = 'unix:///nonexistent/agent.sock';
 
-/** Listens to ten providers; calls `then` in the middle of their events. */
+/** Listens to fifty providers; calls `then` in the middle of their events. */
 function listen(then) {
   let heard = 0;
-  for (let n = 0; n < 10; n++) {
+  for (let n = 0; n < 50; n++) {
     const provider = new Provider({ endpointSocket });
     provider.observe(({ kind }) => {
       if (kind !== 'fetch_failed') throw new Error(kind);
       if (++heard === 25) then();
     });
-    // Asked once, it goes on trying when nobody waits any more.
+    // Asked once, it tries, and goes on when nobody waits any more.
     provider.getToken({ timeoutSeconds: 0 }).catch(() => {});
   }
 }
