@@ -109,7 +109,11 @@ fn token() -> Outcome {
         let mut seen = seen.lock().unwrap();
         seen.push_str(&format!("{event:?}\n"));
     });
-    let result = get(&provider, TokenKind::Access);
+    let kind = match std::env::var_os("TEST_TOKEN") {
+        Some(_) => TokenKind::Subject,
+        None => TokenKind::Access,
+    };
+    let result = get(&provider, kind);
     let mut outcome = match &result {
         Ok(_) => Outcome::default(),
         Err(error) => failed(error),
