@@ -272,7 +272,13 @@ mod tests {
             ("10.0.0.1:80", Scheme::Http, "10.0.0.1", 80, None),
             ("socks5://proxy", Scheme::Socks5, "proxy", 1080, None),
             ("socks5h://[::1]:9", Scheme::Socks5, "[::1]", 9, None),
-            ("me:pass@proxy:1", Scheme::Http, "proxy", 1, Some(("me", "pass"))),
+            (
+                "me:pass@proxy:1",
+                Scheme::Http,
+                "proxy",
+                1,
+                Some(("me", "pass")),
+            ),
             (
                 "http://corp%5Cme:p%40s%3As@proxy:1",
                 Scheme::Http,
@@ -280,7 +286,13 @@ mod tests {
                 1,
                 Some(("corp\\me", "p@s:s")),
             ),
-            ("http://me@proxy", Scheme::Http, "proxy", 80, Some(("me", ""))),
+            (
+                "http://me@proxy",
+                Scheme::Http,
+                "proxy",
+                80,
+                Some(("me", "")),
+            ),
         ];
         for (value, scheme, host, port, credentials) in cases {
             let proxy = parse_proxy("HTTPS_PROXY", value).unwrap();
@@ -293,7 +305,13 @@ mod tests {
             let shown = format!("the proxy {host}:{port} (HTTPS_PROXY)");
             assert_eq!(proxy.to_string(), shown, "{value}");
         }
-        for value in ["http://", "socks4://p", "ftp://p", "my secret", "a:secret#@p:1"] {
+        for value in [
+            "http://",
+            "socks4://p",
+            "ftp://p",
+            "my secret",
+            "a:secret#@p:1",
+        ] {
             let error = parse_proxy("HTTPS_PROXY", value).err().expect(value);
             assert!(error.message().contains("HTTPS_PROXY"), "{error}");
             assert!(!error.message().contains("secret"), "{error}");
@@ -311,7 +329,10 @@ mod tests {
         ];
         for (from, host) in [(0, "a"), (1, "b"), (2, "c"), (3, "d")] {
             let proxy = towards(&all[..4 - from], url).unwrap().unwrap();
-            assert!(proxy.starts_with(&format!("the proxy {host}:80")), "{proxy}");
+            assert!(
+                proxy.starts_with(&format!("the proxy {host}:80")),
+                "{proxy}"
+            );
         }
         assert_eq!(towards(&[("HTTP_PROXY", "a")], url).unwrap(), None);
         assert_eq!(towards(&all, "http://127.0.0.1/x").unwrap(), None);

@@ -181,9 +181,7 @@ impl Fault {
             Self::Panicked => (ErrorKind::Internal, FailureClass::Permanent),
             Self::Trust { problem, .. } => match problem {
                 Problem::NotAFile(_) => (ErrorKind::InvalidConfig, FailureClass::Permanent),
-                Problem::NoCertificate => {
-                    (ErrorKind::ExchangeUnavailable, FailureClass::Transient)
-                }
+                Problem::NoCertificate => (ErrorKind::ExchangeUnavailable, FailureClass::Transient),
                 _ => (ErrorKind::ExchangeUnavailable, FailureClass::Local),
             },
             Self::NoThread(_) => (ErrorKind::ExchangeUnavailable, FailureClass::Local),
@@ -298,9 +296,7 @@ impl fmt::Display for Fault {
             Self::LookUp { name, peer, error } => {
                 look_up(f, name, peer, error.as_ref(), self.exhausted().is_some())
             }
-            Self::Connect { peer, failed } => {
-                connect(f, peer, failed, self.exhausted().is_some())
-            }
+            Self::Connect { peer, failed } => connect(f, peer, failed, self.exhausted().is_some()),
             Self::Tunnel {
                 proxy,
                 target,
@@ -728,7 +724,9 @@ fn when(time: UnixTime) -> String {
 
 /// `DnsName("a.example")`, `IpAddress(…)`: what is within.
 fn bare_name(name: &str) -> String {
-    let within = name.split_once('(').and_then(|(_, it)| it.strip_suffix(')'));
+    let within = name
+        .split_once('(')
+        .and_then(|(_, it)| it.strip_suffix(')'));
     one_line(within.unwrap_or(name).trim_matches('"'))
 }
 

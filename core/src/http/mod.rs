@@ -10,6 +10,8 @@ mod resolve;
 mod roots;
 mod tls;
 mod tunnel;
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use svidex::{Config, Error, Provider, TokenKind};
 
 use crate::logs::capture;
-use crate::support::get;
+use crate::support::get_at_last;
 
 const TASK: &str = "SVIDEX_TEST_TASK";
 const RESULT: &str = "svidex-test-result ";
@@ -113,7 +113,7 @@ fn token() -> Outcome {
         Some(_) => TokenKind::Subject,
         None => TokenKind::Access,
     };
-    let result = get(&provider, kind);
+    let result = get_at_last(&provider, kind);
     let mut outcome = match &result {
         Ok(_) => Outcome::default(),
         Err(error) => failed(error),
