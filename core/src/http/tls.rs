@@ -44,7 +44,8 @@ pub(super) fn config(roots: RootCertStore) -> Arc<ClientConfig> {
 
 /// The rules of RFC 5280, and one of OpenSSL's: a certificate that is itself
 /// among the roots is good for the server that shows it, also where it is a CA's
-/// own (`openssl req -x509` makes such ones), or was issued by somebody unknown.
+/// own (`openssl req -x509` makes such ones), or was issued by somebody unknown or
+/// in a way that is not known here.
 #[derive(Debug)]
 struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
@@ -68,9 +69,9 @@ impl ServerCertVerifier for Verifier {
             now,
         );
         match verified {
-            // Its times have been looked at before either of these is found.
+            // Its times have been looked at before any of these is found.
             Err(Error::InvalidCertificate(ref error))
-                if (is_unknown(error) || is_of_ca(error)) && self.is_root(end_entity) =>
+                if (is_of_issuer(error) || is_of_ca(error)) && self.is_root(end_entity) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -114,8 +115,14 @@ impl Verifier {
     }
 }
 
-fn is_unknown(error: &CertificateError) -> bool {
-    *error == CertificateError::UnknownIssuer
+/// Who issued it, or how it was signed.
+fn is_of_issuer(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::UnknownIssuer
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+    )
 }
 
 pub(super) fn is_of_ca(error: &CertificateError) -> bool {

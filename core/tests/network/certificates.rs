@@ -275,7 +275,7 @@ fn certificates_that_openssl_makes() {
     }
     let world = World::new();
     let san = "subjectAltName=IP:127.0.0.1";
-    let cases: [(&str, &[&str], Option<&[&str]>); 5] = [
+    let cases: [(&str, &[&str], Option<&[&str]>); 6] = [
         ("an RSA key", &["-newkey", "rsa:2048", "-addext", san], None),
         (
             "P-256 with SHA-384",
@@ -285,6 +285,19 @@ fn certificates_that_openssl_makes() {
                 "-pkeyopt",
                 "ec_paramgen_curve:P-256",
                 "-sha384",
+                "-addext",
+                san,
+            ],
+            None,
+        ),
+        (
+            "P-256 with SHA-512",
+            &[
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-sha512",
                 "-addext",
                 san,
             ],

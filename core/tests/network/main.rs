@@ -12,6 +12,7 @@ mod dead_sockets;
 mod environment;
 mod identities;
 mod logs;
+mod names;
 mod proxies;
 mod redirects;
 mod server;
