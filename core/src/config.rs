@@ -73,8 +73,9 @@ pub struct Config {
     /// OpenAI's. `SVIDEX_TOKEN_ENDPOINT`.
     pub token_endpoint: Option<String>,
     /// A PEM file with the only CAs to trust for the token endpoint. Default:
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's roots, else, where
-    /// a system has none, Mozilla's.
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's roots (its bundle, and
+    /// what lies in its CA folder), else, where a system has none, Mozilla's.
+    /// Whatever it is, new connections trust what is on disk then.
     pub ca_file: Option<String>,
     /// How long before its end a token is renewed, in seconds; never more than
     /// half its life. Default 1200.
