@@ -22,7 +22,7 @@ import (
 var variables = []string{
 	"SPIFFE_ENDPOINT_SOCKET", "OPENAI_IDENTITY_TOKEN_FILE", "SVIDEX_AUDIENCE", "SVIDEX_SPIFFE_ID",
 	"OPENAI_IDENTITY_PROVIDER_ID", "OPENAI_SERVICE_ACCOUNT_ID", "SVIDEX_TOKEN_ENDPOINT",
-	"OPENAI_API_KEY", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	"OPENAI_API_KEY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
 }
 
 type configVector struct {

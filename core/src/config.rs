@@ -2,20 +2,24 @@
 //! of them.
 
 mod environment;
+mod proxies;
 mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
 use spiffe::SpiffeId;
 use spiffe::transport::Endpoint;
+use url::Url;
 
 pub(crate) use self::environment::Environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::proxies::parse_proxy;
+pub(crate) use self::proxies::{Proxies, Proxy, Scheme};
 use self::values::{
     check_id, check_text, fixed, parse_ca_file, parse_file, parse_spiffe_id, seconds,
 };
-pub(crate) use self::values::{is_loopback, parse_endpoint, parse_proxy, parse_token_endpoint};
+pub(crate) use self::values::{is_loopback, parse_endpoint, parse_token_endpoint};
 use crate::error::Error;
 
 pub(crate) const DEFAULT_AUDIENCE: &str = "https://api.openai.com/v1";
@@ -69,8 +73,9 @@ pub struct Config {
     /// OpenAI's. `SVIDEX_TOKEN_ENDPOINT`.
     pub token_endpoint: Option<String>,
     /// A PEM file with the only CAs to trust for the token endpoint. Default:
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's roots, else, where
-    /// a system has none, Mozilla's.
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's roots (its bundle, and
+    /// what lies in its CA folder), else, where a system has none, Mozilla's.
+    /// Whatever it is, new connections trust what is on disk then.
     pub ca_file: Option<String>,
     /// How long before its end a token is renewed, in seconds; never more than
     /// half its life. Default 1200.
@@ -123,11 +128,7 @@ pub(crate) struct HttpSettings {
     /// From `SSL_CERT_FILE`, `SSL_CERT_DIR`.
     pub(crate) env_cert_file: Option<PathBuf>,
     pub(crate) env_cert_dirs: Vec<PathBuf>,
-    /// The system's own, as found at construction.
-    pub(crate) system_cert_file: Option<PathBuf>,
-    pub(crate) system_cert_dirs: Vec<PathBuf>,
-    pub(crate) proxy: Option<Url>,
-    pub(crate) no_proxy: Option<String>,
+    pub(crate) proxies: Proxies,
 }
 
 impl Config {
@@ -278,11 +279,6 @@ impl Config {
 
     fn http_settings(&self, env: &Environment) -> Result<HttpSettings, Error> {
         let ca_file = self.ca_file.as_deref().map(parse_ca_file).transpose()?;
-        let proxy = env
-            .first(["HTTPS_PROXY", "https_proxy"])?
-            .map(|(name, value)| parse_proxy(name, &value))
-            .transpose()?;
-        let found = openssl_probe::probe();
         Ok(HttpSettings {
             ca_file,
             env_cert_file: env.get("SSL_CERT_FILE")?.map(fixed),
@@ -291,10 +287,7 @@ impl Config {
                 .filter(|dir| !dir.as_os_str().is_empty())
                 .map(fixed)
                 .collect(),
-            system_cert_file: found.cert_file,
-            system_cert_dirs: found.cert_dir,
-            proxy,
-            no_proxy: env.first(["NO_PROXY", "no_proxy"])?.map(|(_, value)| value),
+            proxies: Proxies::read(env),
         })
     }
 }

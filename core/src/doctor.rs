@@ -154,14 +154,14 @@ async fn on_runtime<T: Send + 'static>(
 }
 
 fn configuration(settings: &Settings) -> Check {
-    let via = settings.http.proxy.as_ref().map_or(String::new(), |url| {
-        // Host and port alone: a proxy's URL may hold a password.
-        let port = url.port_or_known_default().unwrap_or_default();
-        format!(
-            ", through the proxy {}:{port}",
-            url.host_str().unwrap_or_default()
-        )
-    });
+    let via = match settings.http.proxies.towards(&settings.token_endpoint) {
+        Ok(None) => String::new(),
+        Ok(Some(proxy)) => format!(", through {proxy}"),
+        Err(error) => {
+            return Check::failed(CheckId::Configuration, error.message())
+                .advise("correct the variable that the message names");
+        }
+    };
     Check::ok(
         CheckId::Configuration,
         format!(

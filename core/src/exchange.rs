@@ -5,17 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode};
+use hyper::header::{HeaderMap, RETRY_AFTER};
+use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use crate::clock::Clock;
-use crate::config::{ExchangeSettings, HttpSettings, Settings};
+use crate::clock::{Clock, Now};
+use crate::config::{ExchangeSettings, Settings};
 use crate::error::{Error, ErrorKind, FailureClass};
-use crate::http::{self, BodyError, read_bounded};
+use crate::http::{Client, Progress, Request};
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line, printable};
 use crate::skew::{self, EndpointTime, Finding};
@@ -38,7 +37,7 @@ pub(crate) struct Answer {
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct Body<'a> {
     grant_type: &'a str,
     subject_token_type: &'a str,
     subject_token: &'a str,
@@ -53,28 +52,34 @@ pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>
 /// A place where subject tokens are exchanged.
 pub(crate) trait TokenEndpoint: Send + Sync {
     fn exchange<'a>(&'a self, subject_token: &'a Token) -> Exchange<'a>;
+
+    /// The error of an exchange that has had all the time there is.
+    fn too_slow(&self) -> Error {
+        Error::new(
+            ErrorKind::ExchangeUnavailable,
+            FailureClass::Transient,
+            "the token endpoint did not answer before the deadline (request_timeout_seconds)",
+        )
+    }
 }
 
 /// The token endpoint of the settings, over HTTPS.
 pub(crate) struct HttpTokenEndpoint {
     settings: Result<ExchangeSettings, Error>,
-    http: HttpSettings,
-    timeout: Duration,
+    client: Client,
+    /// Of the exchange that is under way, or was the last.
+    progress: Progress,
     /// Who wants to know what time it is there.
     told: Option<(Arc<EndpointTime>, Arc<dyn Clock>)>,
-    /// Made on first need: reading the CA store is work that a program which
-    /// only uses SVIDs never has to do.
-    client: OnceCell<Client>,
 }
 
 impl HttpTokenEndpoint {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.exchange.clone(),
-            http: settings.http.clone(),
-            timeout: settings.request_timeout,
+            client: Client::new(&settings.http, settings.request_timeout),
+            progress: Progress::default(),
             told: None,
-            client: OnceCell::new(),
         }
     }
 
@@ -84,22 +89,14 @@ impl HttpTokenEndpoint {
         self
     }
 
-    pub(crate) async fn client(&self) -> Result<&Client, Error> {
-        self.client
-            .get_or_try_init(|| async {
-                let (http, timeout) = (self.http.clone(), self.timeout);
-                // Files are read: not on the runtime's thread.
-                tokio::task::spawn_blocking(move || http::client(&http, timeout))
-                    .await
-                    .unwrap_or_else(|error| Err(Error::internal(format!("HTTP client: {error}"))))
-            })
-            .await
+    /// For other requests than exchanges.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     async fn exchange(&self, subject_token: &Token) -> Result<Answer, Error> {
         let settings = self.settings.as_ref().map_err(Clone::clone)?;
-        let client = self.client().await?;
-        let request = Request {
+        let body = Body {
             grant_type: GRANT_TYPE,
             subject_token_type: TOKEN_TYPE_JWT,
             subject_token: subject_token.expose_secret(),
@@ -107,26 +104,30 @@ impl HttpTokenEndpoint {
             service_account_id: &settings.service_account_id,
             client_id: settings.client_id.as_deref(),
         };
-        let body = serde_json::to_vec(&request)
+        let body = serde_json::to_vec(&body)
             .map_err(|error| Error::internal(format!("writing the request: {error}")))?;
         let place = settings.token_endpoint.as_str();
-        let response = client
-            .post(settings.token_endpoint.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| unavailable(place, &error))?;
-        let status = response.status();
-        let headers = response.headers().clone();
-        let came = self.told.as_ref().map(|(time, clock)| (time, clock.now()));
-        let body = match read_bounded(response).await {
-            Ok(body) => body,
-            Err(BodyError::Broken(error)) => return Err(unavailable(place, &error)),
-            Err(BodyError::TooLarge) => {
-                return Err(malformed(place, status, "its answer is larger than 64 KiB"));
-            }
+        let request = Request {
+            method: Method::POST,
+            url: &settings.token_endpoint,
+            body,
         };
+        let answer = self.client.send(request, &self.progress).await;
+        let answer = answer.map_err(|fault| fault.into_error(place))?;
+        let (status, headers) = (answer.status, answer.headers);
+        let came = self.told.as_ref().map(|(time, clock)| {
+            let took = i64::try_from(answer.body_took.as_millis()).unwrap_or(0);
+            let now = clock.now();
+            let came = Now {
+                wall: now.wall - took,
+                boot: now.boot - took,
+            };
+            (time, came)
+        });
+        let body = answer.body.map_err(|fault| match fault.is_of_content() {
+            true => malformed(place, status, &fault.to_string()),
+            false => fault.into_error(place),
+        })?;
         let head = Head {
             place,
             status,
@@ -167,6 +168,12 @@ pub(crate) fn interpret(
 impl TokenEndpoint for HttpTokenEndpoint {
     fn exchange<'a>(&'a self, subject_token: &'a Token) -> Exchange<'a> {
         Box::pin(self.exchange(subject_token))
+    }
+
+    fn too_slow(&self) -> Error {
+        let place = self.settings.as_ref().map(|it| it.token_endpoint.as_str());
+        let fault = self.progress.too_slow();
+        fault.into_error(place.unwrap_or("the token endpoint"))
     }
 }
 
@@ -410,15 +417,6 @@ fn malformed(place: &str, status: StatusCode, problem: &str) -> Error {
         format!("{place}: {problem}; is a proxy or a login page in between?"),
     )
     .with_http_status(status.as_u16())
-}
-
-fn unavailable(place: &str, error: &reqwest::Error) -> Error {
-    let problem = http::explain(error);
-    Error::new(
-        ErrorKind::ExchangeUnavailable,
-        FailureClass::Transient,
-        format!("{place}: {problem}"),
-    )
 }
 
 #[cfg(test)]

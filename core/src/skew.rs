@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use reqwest::header::{DATE, HeaderMap, HeaderValue, PROXY_AUTHENTICATE};
+use hyper::header::{DATE, HeaderMap, HeaderValue, PROXY_AUTHENTICATE};
 
 use crate::clock::{Now, rfc3339};
 use crate::jwt::Jwt;
@@ -263,7 +263,7 @@ impl std::fmt::Display for Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::header::HeaderName;
+    use hyper::header::HeaderName;
 
     #[test]
     fn a_date_is_a_whole_second() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Now};
 use crate::config::Settings;
-use crate::error::{Error, ErrorKind, FailureClass};
+use crate::error::{Error, FailureClass};
 use crate::event::{Event, EventKind, Events, Level};
 use crate::exchange::{Answer, TokenEndpoint};
 use crate::mailbox::{Mailbox, Outlook, Outlooks};
@@ -211,11 +211,7 @@ impl Worker {
             let result = tokio::select! {
                 biased;
                 result = endpoint.exchange(&subject) => result,
-                () = deadline => Err(Error::new(
-                    ErrorKind::ExchangeUnavailable,
-                    FailureClass::Transient,
-                    "the token endpoint did not answer before the deadline (request_timeout_seconds)",
-                )),
+                () = deadline => Err(endpoint.too_slow()),
             };
             Exchanged {
                 sent,

@@ -59,8 +59,8 @@ pub(crate) fn timeout(timeout_ms: i64) -> Option<Duration> {
 }
 
 /// Makes a provider from explicit settings. Of the environment it reads only
-/// `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, now and on this
-/// thread. Does not touch the network: a dead socket is an error of the first
+/// `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, now and
+/// on this thread. Does not touch the network: a dead socket is an error of the first
 /// token, a malformed one is an error here.
 ///
 /// `config` is only read. On success `*provider` is the caller's, to be freed

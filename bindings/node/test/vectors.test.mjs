@@ -16,6 +16,8 @@ const VARIABLES = [
   'OPENAI_API_KEY',
   'HTTPS_PROXY',
   'https_proxy',
+  'ALL_PROXY',
+  'all_proxy',
   'NO_PROXY',
   'no_proxy',
   'SSL_CERT_FILE',

@@ -24,6 +24,8 @@ _REPOSITORY = Path(__file__).resolve().parents[3]
 # Of the environment of whoever runs the tests, nothing of this may get in.
 VARIABLES = (
     "HTTPS_PROXY",
+    "ALL_PROXY",
+    "all_proxy",
     "HTTP_PROXY",
     "NO_PROXY",
     "OPENAI_API_KEY",

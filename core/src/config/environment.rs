@@ -10,7 +10,7 @@ pub(crate) struct Environment(HashMap<String, Result<String, ()>>);
 
 impl Environment {
     pub(crate) fn read() -> Self {
-        const NAMES: [&str; 13] = [
+        const NAMES: [&str; 15] = [
             "SPIFFE_ENDPOINT_SOCKET",
             "OPENAI_IDENTITY_TOKEN_FILE",
             "SVIDEX_AUDIENCE",
@@ -21,6 +21,8 @@ impl Environment {
             "OPENAI_API_KEY",
             "HTTPS_PROXY",
             "https_proxy",
+            "ALL_PROXY",
+            "all_proxy",
             "NO_PROXY",
             "no_proxy",
             "SSL_CERT_FILE",
@@ -59,9 +61,9 @@ impl Environment {
 
     pub(super) fn first(
         &self,
-        names: [&'static str; 2],
+        names: &[&'static str],
     ) -> Result<Option<(&'static str, String)>, Error> {
-        for name in names {
+        for &name in names {
             if let Some(value) = self.get(name)? {
                 return Ok(Some((name, value)));
             }

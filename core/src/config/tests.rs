@@ -139,8 +139,10 @@ fn seen_in_core(id: &str, expected: &Accepted, settings: &Settings) {
         let endpoint = || settings.exchange.as_ref().unwrap().token_endpoint.as_str();
         let got = match name.as_str() {
             "token_endpoint" => Value::from(endpoint()),
-            "proxy" => Value::from(settings.http.proxy.as_ref().map(|url| url.as_str())),
-            "no_proxy" => Value::from(settings.http.no_proxy.as_deref()),
+            "proxy" => match settings.http.proxies.towards(&settings.token_endpoint) {
+                Ok(proxy) => Value::from(proxy.map(ToString::to_string)),
+                Err(error) => Value::from(error.message()),
+            },
             "refresh_buffer_seconds" => Value::from(settings.refresh_buffer.as_secs_f64()),
             "request_timeout_seconds" => Value::from(settings.request_timeout.as_secs_f64()),
             "call_timeout_seconds" => Value::from(settings.call_timeout.as_secs_f64()),

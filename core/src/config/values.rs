@@ -6,9 +6,9 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use reqwest::Url;
 use spiffe::SpiffeId;
 use spiffe::transport::{Endpoint, EndpointError};
+use url::Url;
 
 use super::{ENDPOINT_SOCKET, IDENTITY_TOKEN_FILE, SPIFFE_ID, TOKEN_ENDPOINT};
 use crate::error::Error;
@@ -134,26 +134,6 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback())
-}
-
-pub(crate) fn parse_proxy(name: &str, value: &str) -> Result<Url, Error> {
-    // curl, Go and Python all take `host:port` for an http proxy.
-    let text = if value.contains("://") {
-        value.to_owned()
-    } else {
-        format!("http://{value}")
-    };
-    // The value may hold a password: no part of it is quoted.
-    match Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        Ok(url) if url.has_host() => Err(Error::invalid_config(format!(
-            "{name}: a {}:// proxy is not supported; use an http:// or https:// proxy",
-            url.scheme()
-        ))),
-        _ => Err(Error::invalid_config(format!(
-            "{name} is not a proxy URL: write http://host:port"
-        ))),
-    }
 }
 
 pub(super) fn check_text(field: &str, value: Option<&str>) -> Result<(), Error> {

@@ -1,11 +1,13 @@
 //! The token endpoint: whether it answers at all, and what it says to the SVID.
 
+use hyper::Method;
+
 use super::report::{Check, CheckId, Outcome};
 use crate::clock::Clock;
 use crate::config::{DEFAULT_AUDIENCE, ExchangeSettings, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{HttpTokenEndpoint, TokenEndpoint as _};
-use crate::http;
+use crate::http::{Progress, Request};
 use crate::skew;
 use crate::snapshot::Token;
 
@@ -32,14 +34,16 @@ pub(super) async fn reach(
         ok: false,
         ahead: None,
     };
-    let client = match endpoint.client().await {
-        Ok(client) => client,
-        Err(error) => return unreachable(error.message().to_owned()),
-    };
     let before = clock.now().wall;
-    let response = match client.head(url.clone()).send().await {
-        Ok(response) => response,
-        Err(error) => return unreachable(format!("{url}: {}", http::explain(&error))),
+    let request = Request {
+        method: Method::HEAD,
+        url,
+        body: Vec::new(),
+    };
+    let progress = Progress::default();
+    let answer = match endpoint.client().send(request, &progress).await {
+        Ok(answer) => answer,
+        Err(fault) => return unreachable(format!("{url}: {fault}")),
     };
     let after = clock.now().wall;
     Reached {
@@ -47,12 +51,12 @@ pub(super) async fn reach(
             CheckId::TokenEndpoint,
             format!(
                 "{url} answers from here (HTTP {} to a request without a token)",
-                response.status().as_u16()
+                answer.status.as_u16()
             ),
         ),
         ok: true,
         // It was dated about half-way.
-        ahead: skew::host_ahead(response.headers(), i64::midpoint(before, after)),
+        ahead: skew::host_ahead(&answer.headers, i64::midpoint(before, after)),
     }
 }
 

@@ -2,14 +2,15 @@
 //! Discovery 1.0 §4, then the JWKS (RFC 7517). From here a failure proves
 //! nothing, since OpenAI asks from elsewhere; what was read and is wrong does.
 
-use reqwest::{Client, StatusCode, Url};
+use hyper::{Method, StatusCode};
 use serde_json::Value;
+use url::Url;
 
 use super::report::{Check, CheckId};
 use super::svid::shown;
 use crate::config::is_loopback;
 use crate::exchange::HttpTokenEndpoint;
-use crate::http::{self, BodyError, read_bounded};
+use crate::http::{Client, Progress, Request};
 use crate::jwt::Jwt;
 use crate::secret::one_line;
 
@@ -26,13 +27,7 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, jwt: Option<&Jwt>) -> Vec<
             Check::skipped(CheckId::Jwks, why),
         ];
     };
-    let client = match http.client().await {
-        Ok(client) => client,
-        Err(error) => {
-            let check = Check::failed(CheckId::Discovery, error.message());
-            return vec![check.advise("correct the CA certificates that are configured")];
-        }
-    };
+    let client = http.client();
     let (discovery, jwks_uri) = match get(client, &url).await {
         Ok(document) => judge_document(&url, &document, jwt.iss.as_deref().unwrap_or_default()),
         Err(problem) => (
@@ -68,12 +63,14 @@ fn allowed(url: &str) -> Option<Url> {
 }
 
 async fn get(client: &Client, url: &Url) -> Result<Value, String> {
-    let response = client
-        .get(url.clone())
-        .send()
-        .await
-        .map_err(|error| format!("not reachable from here: {}", http::explain(&error)))?;
-    let status = response.status();
+    let request = Request {
+        method: Method::GET,
+        url,
+        body: Vec::new(),
+    };
+    let answer = client.send(request, &Progress::default()).await;
+    let answer = answer.map_err(|fault| format!("not reachable from here: {fault}"))?;
+    let status = answer.status;
     if status.is_redirection() {
         return Err(format!(
             "answers HTTP {} (a redirect, which is not followed)",
@@ -83,10 +80,7 @@ async fn get(client: &Client, url: &Url) -> Result<Value, String> {
     if status != StatusCode::OK {
         return Err(format!("answers HTTP {}", status.as_u16()));
     }
-    let body = read_bounded(response).await.map_err(|error| match error {
-        BodyError::TooLarge => "the answer is larger than 64 KiB".to_owned(),
-        BodyError::Broken(error) => http::explain(&error),
-    })?;
+    let body = answer.body.map_err(|fault| fault.to_string())?;
     serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned())
 }
 

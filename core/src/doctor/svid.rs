@@ -114,7 +114,7 @@ pub(super) fn shown(claim: &Option<String>) -> String {
 fn issuer(jwt: &Jwt) -> Check {
     let iss = jwt.iss.as_deref().unwrap_or_default();
     let seen = shown(&jwt.iss);
-    match reqwest::Url::parse(iss) {
+    match url::Url::parse(iss) {
         Ok(url) if url.scheme() == "https" && url.has_host() => Check::ok(CheckId::SvidIss, seen),
         Ok(url) if url.scheme() == "http" && is_loopback(&url) => {
             Check::warning(CheckId::SvidIss, seen)

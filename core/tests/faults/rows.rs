@@ -150,12 +150,12 @@ pub(crate) fn token_endpoint() -> Vec<Row> {
         row(
             "reset",
             fault(json!({"reset": true})),
-            broken("the request failed"),
+            broken("before the answer was whole"),
         ),
         row(
             "half an answer",
             fault(json!({"half": true})),
-            broken("the request failed"),
+            broken("before the answer was whole"),
         ),
         silence(
             "a byte a second",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use svidex::{Config, Error, Provider, TokenKind};
 
 use crate::logs::capture;
-use crate::support::get;
+use crate::support::get_at_last;
 
 const TASK: &str = "SVIDEX_TEST_TASK";
 const RESULT: &str = "svidex-test-result ";
@@ -109,7 +109,11 @@ fn token() -> Outcome {
         let mut seen = seen.lock().unwrap();
         seen.push_str(&format!("{event:?}\n"));
     });
-    let result = get(&provider, TokenKind::Access);
+    let kind = match std::env::var_os("TEST_TOKEN") {
+        Some(_) => TokenKind::Subject,
+        None => TokenKind::Access,
+    };
+    let result = get_at_last(&provider, kind);
     let mut outcome = match &result {
         Ok(_) => Outcome::default(),
         Err(error) => failed(error),

@@ -71,12 +71,19 @@ fn whom_to_trust() {
     // ca_file is the only one that counts where it is set.
     succeeds(info, &[("TEST_CA_FILE", ca), ("SSL_CERT_FILE", &other)]);
     let untrusted = ["TLS", "ca_file", "SSL_CERT_FILE", &info.token_endpoint];
-    let distrusts = |more: &[(&str, &str)]| fails(info, more, "exchange_unavailable", &untrusted);
+    let distrusts = |more: &[(&str, &str)]| {
+        fails(info, more, "exchange_unavailable", &untrusted);
+        // What is set already is no advice.
+        let message = outcome(info, more).message;
+        let is_set = more.iter().any(|(name, _)| *name == "TEST_CA_FILE");
+        assert_eq!(message.contains("set ca_file"), !is_set, "{message}");
+    };
     distrusts(&[]);
     distrusts(&[("SSL_CERT_FILE", &other)]);
     distrusts(&[("TEST_CA_FILE", &other), ("SSL_CERT_FILE", ca)]);
 
-    // A store with nothing in it is an error with its name.
+    // A store with nothing in it is an error with its name, and looked at again:
+    // it may be half-written.
     let empty = file("empty.pem", "");
     let text = file("text.pem", "no certificate\n");
     let torn = file("torn.pem", &pem[..pem.len() / 2]);
@@ -88,7 +95,7 @@ fn whom_to_trust() {
             fails(
                 info,
                 &[(variable, bad)],
-                "invalid_config",
+                "exchange_unavailable",
                 &[name, bad, "no usable CA certificate"],
             );
         }
@@ -98,17 +105,16 @@ fn whom_to_trust() {
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();
     assert!(made.unwrap().success());
     let missing = dir.path().join("missing.pem");
-    for (variable, path) in [
-        ("SSL_CERT_FILE", missing.to_str().unwrap()),
-        ("SSL_CERT_FILE", fifo.to_str().unwrap()),
-        ("SSL_CERT_DIR", &ca_dir),
+    for (variable, path, kind) in [
+        (
+            "SSL_CERT_FILE",
+            missing.to_str().unwrap(),
+            "exchange_unavailable",
+        ),
+        ("SSL_CERT_FILE", fifo.to_str().unwrap(), "invalid_config"),
+        ("SSL_CERT_DIR", &ca_dir, "exchange_unavailable"),
     ] {
-        fails(
-            info,
-            &[(variable, path)],
-            "invalid_config",
-            &[variable, path],
-        );
+        fails(info, &[(variable, path)], kind, &[variable, path]);
     }
     // A directory of certificates, under any name.
     fs::copy(ca, format!("{ca_dir}/0a1b2c3d.0")).unwrap();
@@ -213,8 +219,14 @@ fn proxies_that_will_not_do() {
     );
     assert!(connects(&emulator, "elsewhere.example") >= 1);
 
-    let socks = [ca, ("HTTPS_PROXY", "socks5://user:hunter2@127.0.0.1:1080")];
-    fails(info, &socks, "invalid_config", &["HTTPS_PROXY", "socks5"]);
+    // One that cannot be used is of no concern to who does not go through it.
+    let unusable = ("HTTPS_PROXY", "socks4://user:hunter2@127.0.0.1:1080");
+    let words = ["HTTPS_PROXY", "socks4", "socks5"];
+    fails(info, &[ca, unusable], "invalid_config", &words);
+    succeeds(info, &[ca, unusable, ("NO_PROXY", "*")]);
+    let plain = ("SVIDEX_TOKEN_ENDPOINT", info.token_endpoint_http.as_str());
+    succeeds(info, &[unusable, plain]);
+    succeeds(info, &[unusable, ("TEST_TOKEN", "subject")]);
 }
 
 /// Nobody's: its key was thrown away.

@@ -3,14 +3,19 @@
 //! in `faults`.
 
 mod addresses;
+mod answers;
 mod bodies;
 mod callers;
+mod certificates;
 mod child;
 mod dead_sockets;
 mod environment;
 mod identities;
 mod logs;
+mod names;
+mod proxies;
 mod redirects;
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod token_file;

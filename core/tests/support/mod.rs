@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use svidex::{Config, Error, Provider, Token, TokenKind};
+use svidex::{Config, Error, ErrorKind, Provider, Token, TokenKind};
 use svidex_emulator::{Emulator, Info, Options, Settings};
 
 /// Only against hanging for ever.
@@ -64,6 +64,18 @@ pub(crate) fn report(figure: &str) {
 pub(crate) fn get(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
     let waiter = provider.wait(kind, None);
     waiter.wait_for(HANG_GUARD).expect("the call hangs")
+}
+
+/// The same, however long the first attempt takes on a busy machine: the cause of
+/// a failure, not that there is none yet.
+pub(crate) fn get_at_last(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
+    let give_up = Instant::now() + HANG_GUARD;
+    loop {
+        match get(provider, kind) {
+            Err(error) if error.kind() == ErrorKind::Timeout && Instant::now() < give_up => {}
+            result => return result,
+        }
+    }
 }
 
 /// Looks until it is so.
