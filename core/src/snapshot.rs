@@ -82,6 +82,7 @@ impl Token {
             kind: self.kind,
             secret: self.secret.clone(),
             generation: self.generation,
+            owner: self.owner,
             spiffe_id: Arc::clone(&self.spiffe_id),
             scope: self.scope.clone(),
             expires_at_unix_ms: self.expires_at_unix_ms,
