@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 /// Token text that is wiped when the last holder lets go of it.
 ///
 /// Only visible ASCII gets in (a token goes into an HTTP header, RFC 9110 §5.5),
-/// so no reader has to check again. A trailing NUL lets C borrow it in place.
+/// so no reader has to check again. A trailing NUL lets C borrow it in place. A
+/// clone is a copy, of the right size at once, and wiped like the first.
 #[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<Box<str>>);
 
