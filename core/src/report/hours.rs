@@ -14,7 +14,7 @@ const START: i64 = 5_000_000;
 const LATENCY: i64 = 20;
 
 /// What an attempt meets at some time after the start.
-type Weather = fn(TokenKind, i64) -> Option<Error>;
+type Weather = Box<dyn Fn(TokenKind, i64) -> Option<Error>>;
 
 struct Host {
     state: State,
@@ -25,13 +25,13 @@ struct Host {
 }
 
 impl Host {
-    fn new(weather: Weather) -> Self {
+    fn new(weather: impl Fn(TokenKind, i64) -> Option<Error> + 'static) -> Self {
         Self {
             state: State::new(Rules {
                 refresh_buffer_ms: 20 * MINUTE,
             }),
             family: Family::new(1, START),
-            weather,
+            weather: Box::new(weather),
             life: 10_000,
         }
     }
@@ -189,14 +189,11 @@ fn a_token_that_ends_while_its_renewal_fails() {
 #[test]
 fn an_hour_at_a_refusing_endpoint() {
     for error in [
-        || answer(403, FailureClass::Permanent),
-        || answer(503, FailureClass::Transient),
+        answer(403, FailureClass::Permanent),
+        answer(503, FailureClass::Transient),
     ] {
-        static WHICH: std::sync::Mutex<Option<fn() -> Error>> = std::sync::Mutex::new(None);
-        *WHICH.lock().unwrap() = Some(error);
-        let mut host = Host::new(|kind, at| {
-            let error = WHICH.lock().unwrap().expect("one of the two");
-            (kind == TokenKind::Access && at < HOUR).then(error)
+        let mut host = Host::new(move |kind, at| {
+            (kind == TokenKind::Access && at < HOUR).then(|| error.clone())
         });
         host.run_until(HOUR + 5 * MINUTE);
         host.check("refusing endpoint");
@@ -213,14 +210,16 @@ fn an_hour_at_a_refusing_endpoint() {
 #[test]
 fn an_hour_at_a_flapping_endpoint() {
     // Up and down for as long each.
-    let periods: [(&str, Weather); 4] = [
-        ("1 s", |kind, at| flap(kind, at, 1_000)),
-        ("10 s", |kind, at| flap(kind, at, 10_000)),
-        ("1 min", |kind, at| flap(kind, at, MINUTE)),
-        ("5 min", |kind, at| flap(kind, at, 5 * MINUTE)),
-    ];
-    for (what, weather) in periods {
-        let mut host = Host::new(weather);
+    for (what, period) in [
+        ("1 s", 1_000),
+        ("10 s", 10_000),
+        ("1 min", MINUTE),
+        ("5 min", 5 * MINUTE),
+    ] {
+        let mut host = Host::new(move |kind, at| {
+            let is_down = kind == TokenKind::Access && at < HOUR && (at / period) % 2 == 0;
+            is_down.then(|| answer(503, FailureClass::Transient))
+        });
         host.run_until(HOUR + 5 * MINUTE);
         host.check(what);
         let told: i64 = host.family.said.iter().map(|it| 1 + it.report.unsaid).sum();
@@ -230,11 +229,6 @@ fn an_hour_at_a_flapping_endpoint() {
             assert_eq!(host.reports(What::Recovered).len(), 6);
         }
     }
-}
-
-fn flap(kind: TokenKind, at: i64, period: i64) -> Option<Error> {
-    let down = kind == TokenKind::Access && at < HOUR && (at / period) % 2 == 0;
-    down.then(|| answer(503, FailureClass::Transient))
 }
 
 /// A load balancer that gives another reason each time.

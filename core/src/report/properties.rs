@@ -125,7 +125,7 @@ proptest! {
         for kind in [TokenKind::Subject, TokenKind::Access] {
             let attempts = steps.iter().filter(|step| step.2 == kind);
             let last = attempts.filter(|step| !matches!(step.3, Happening::Looked(_))).last();
-            let told = family.said.iter().filter(|it| it.kind == kind).last();
+            let told = family.said.iter().rfind(|it| it.kind == kind);
             match (last.map(|step| step.3), told) {
                 (Some(Happening::Failed(..)), Some(told)) => {
                     prop_assert!(told.report.felt.is_some(), "{told:?}");
