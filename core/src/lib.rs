@@ -19,6 +19,7 @@
 mod error;
 mod secret;
 mod jwt;
+mod foreign;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
 mod clock;
@@ -59,9 +60,13 @@ pub use config::Config;
 pub use error::{Error, ErrorKind};
 pub use event::{Backlog, Event, EventKind, Level};
 pub use jwt::{Jwt, JwtError};
+#[doc(hidden)]
+pub use limits::no_descriptor;
 pub use provider::{Provider, WorkloadIdentity};
 pub use reader::Reader;
 pub use runtime::on_runtime_thread;
+#[doc(hidden)] // For the bindings: what they echo.
+pub use secret::without_tokens;
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
 

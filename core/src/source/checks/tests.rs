@@ -27,6 +27,8 @@ struct Given {
     spiffe_id: Option<String>,
     #[serde(default = "yes")]
     exchange: bool,
+    #[serde(default)]
+    file_won: bool,
 }
 
 fn yes() -> bool {
@@ -84,6 +86,7 @@ impl Given {
             audience: audience.unwrap_or("https://api.openai.com/v1").to_owned(),
             spiffe_id: spiffe_id.transpose().unwrap(),
             for_exchange: self.exchange,
+            file_won: self.file_won,
             clock: Arc::new(TestClock::at(self.now.unwrap_or(1_700_000_000) * 1_000)),
         }
     }
