@@ -66,7 +66,7 @@ pub use provider::{Provider, WorkloadIdentity};
 pub use reader::Reader;
 pub use runtime::on_runtime_thread;
 #[doc(hidden)] // For the bindings: what they echo.
-pub use secret::without_tokens;
+pub use secret::{is_no_path, without_tokens};
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
 

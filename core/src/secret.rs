@@ -153,9 +153,15 @@ pub(crate) fn holds_a_token(text: &str) -> bool {
     holds_a_jwt(text) || holds_an_api_key(text) || holds_a_bearer(text)
 }
 
+/// Whether `text`, which should name a file, is or holds a token or an API key.
+#[must_use]
+pub fn is_no_path(text: &str) -> bool {
+    holds_a_token(text) || is_a_bare_token(text.trim().trim_matches(['"', '\'']))
+}
+
 /// Whether `text` is nothing but what may be a token: one run of its characters,
 /// longer than names are or marked as a key.
-pub(crate) fn is_a_bare_token(text: &str) -> bool {
+fn is_a_bare_token(text: &str) -> bool {
     const OPAQUE: usize = 48;
     const KEY: usize = 16;
     text.bytes().all(is_in_token)
@@ -169,6 +175,7 @@ pub(crate) fn has_key_prefix(text: &str) -> bool {
 
 /// Replaces the words of `text` that look like tokens or keys and leaves the rest as it
 /// is, line ends included: for what a parser of arguments has to say.
+#[must_use]
 pub fn without_tokens(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut after_bearer = false;
@@ -231,10 +238,11 @@ fn holds_an_api_key(text: &str) -> bool {
 
 /// What stands behind each beginning of a key.
 fn after_key_prefixes(text: &str) -> impl Iterator<Item = &str> {
-    let in_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     KEY_PREFIXES.iter().flat_map(move |prefix| {
         let at = text.match_indices(prefix).map(|(at, _)| at);
-        let at = at.filter(move |&at| !text[..at].ends_with(in_word));
+        // Dashes may be those of an option.
+        let at = at.filter(move |&at| !text[..at].trim_end_matches('-').ends_with(in_word));
         at.map(|at| &text[at + prefix.len()..])
     })
 }
@@ -341,6 +349,7 @@ mod tests {
                 ("\"", "\""),
                 ("Authorization: ", ""),
                 ("TOKEN=", " # mine"),
+                ("--", ""),
             ] {
                 let text = format!("{before}{token}{after}");
                 assert!(holds_a_token(&text), "{text}");
@@ -359,7 +368,7 @@ mod tests {
             "/var/lib/kubelet/pods/7b3a1f0e-5d0c-4c52-9d0e-0a1b2c3d4e5f/volumes/\
              kubernetes.io~projected/openai-token/token",
             "/srv/sk-learn-model-2024-11-25/token",
-            "/opt/risk-0123456789abcdef0123/desk-proj-12345678",
+            "/opt/risk-0123456789abcdef0123/desk-proj-12345678/a-sk-proj-12345678",
             "/nix/store/mbb1xyyxz3lmq0nvj0z4bd1xdbyv53dk-svidex/token",
             "keyJournal_of_the_year_2024",
             "/home/bearer/token",

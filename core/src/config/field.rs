@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::error::Error;
-use crate::secret::{has_key_prefix, holds_a_token, is_a_bare_token};
+use crate::secret::{has_key_prefix, holds_a_token, is_no_path};
 
 /// A setting that holds text.
 #[derive(Clone, Copy)]
@@ -124,14 +124,15 @@ impl Field {
     /// A token or a key belongs into no setting, and what is in a setting gets
     /// printed sooner or later.
     pub(super) fn refuse_secrets(self, value: &str) -> Result<(), Error> {
-        let bare = value.trim().trim_matches(['"', '\'']);
-        let is_one = holds_a_token(value)
-            || match self.takes {
-                Takes::TokenFile | Takes::Path(_) | Takes::Name(_) => {
-                    bare.len() <= MAX_TEXT_BYTES && is_a_bare_token(bare)
-                }
-                Takes::Form(_) | Takes::Id(_) => has_key_prefix(bare),
-            };
+        let is_one = match self.takes {
+            // A megabyte of letters is no token, and gets words of its own.
+            _ if value.len() > MAX_TEXT_BYTES => holds_a_token(value),
+            Takes::TokenFile | Takes::Path(_) | Takes::Name(_) => is_no_path(value),
+            Takes::Form(_) | Takes::Id(_) => {
+                let bare = value.trim().trim_matches(['"', '\'']);
+                holds_a_token(value) || has_key_prefix(bare)
+            }
+        };
         if is_one {
             return Err(match self.takes {
                 Takes::TokenFile => self.error(

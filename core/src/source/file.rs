@@ -58,8 +58,8 @@ impl Inner {
         // mode that it gives everything, in a volume that this pod alone sees.
         let readable_by_all = (mode & 0o004 != 0 && !self.is_projected()).then(|| {
             format!(
-                "the token file {} is readable by everyone (mode {:04o}): whoever reads it can \
-                 get access tokens",
+                "the token file {} is readable by others (mode {:04o}): whoever reads it can get \
+                 access tokens",
                 self.path.display(),
                 mode & 0o7777
             )
