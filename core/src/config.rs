@@ -1,7 +1,10 @@
 //! Settings: the one list of names, their defaults, and what a provider makes
 //! of them.
 
+mod debug;
 mod environment;
+mod field;
+mod path;
 mod proxies;
 mod values;
 
@@ -13,12 +16,16 @@ use spiffe::transport::Endpoint;
 use url::Url;
 
 pub(crate) use self::environment::Environment;
+use self::field::{
+    AUDIENCE, CA_FILE, CLIENT_ID, ENDPOINT_SOCKET, Field, HINT, IDENTITY_PROVIDER_ID,
+    IDENTITY_TOKEN_FILE, SERVICE_ACCOUNT_ID, SPIFFE_ID, SSL_CERT_DIR, SSL_CERT_FILE,
+    TOKEN_ENDPOINT,
+};
+use self::path::{fixed, parse_ca_file, parse_token_file};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::proxies::parse_proxy;
 pub(crate) use self::proxies::{Proxies, Proxy, Scheme};
-use self::values::{
-    check_id, check_text, fixed, parse_ca_file, parse_file, parse_spiffe_id, seconds,
-};
+use self::values::{check_id, parse_spiffe_id, seconds};
 pub(crate) use self::values::{is_loopback, parse_endpoint, parse_token_endpoint};
 use crate::error::Error;
 
@@ -28,16 +35,6 @@ const DEFAULT_REFRESH_BUFFER_SECONDS: f64 = 1_200.0;
 const DEFAULT_REQUEST_TIMEOUT_SECONDS: f64 = 10.0;
 const DEFAULT_CALL_TIMEOUT_SECONDS: f64 = 30.0;
 
-/// The settings that a variable fills, as messages name them: whoever reads one
-/// may never have seen the other.
-const ENDPOINT_SOCKET: &str = "endpoint_socket (SPIFFE_ENDPOINT_SOCKET)";
-const IDENTITY_TOKEN_FILE: &str = "identity_token_file (OPENAI_IDENTITY_TOKEN_FILE)";
-const AUDIENCE: &str = "audience (SVIDEX_AUDIENCE)";
-const SPIFFE_ID: &str = "spiffe_id (SVIDEX_SPIFFE_ID)";
-const IDENTITY_PROVIDER_ID: &str = "identity_provider_id (OPENAI_IDENTITY_PROVIDER_ID)";
-const SERVICE_ACCOUNT_ID: &str = "service_account_id (OPENAI_SERVICE_ACCOUNT_ID)";
-const TOKEN_ENDPOINT: &str = "token_endpoint (SVIDEX_TOKEN_ENDPOINT)";
-
 /// What a provider is made from. Every field is optional; the names are the
 /// same in every language.
 ///
@@ -45,7 +42,12 @@ const TOKEN_ENDPOINT: &str = "token_endpoint (SVIDEX_TOKEN_ENDPOINT)";
 /// every HTTP client, the proxy and CA variables);
 /// [`Provider::from_env`](crate::Provider::from_env) fills what is left out
 /// from the variables named below. An empty variable counts as unset.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Blanks around a value are not part of it. A path may begin with `~/` (`HOME`, as
+/// it is when the provider is made) or be a `file:///` URI; one that nobody can have
+/// meant (quotes, `$VARIABLE`, a comment behind it) is refused. So is a token or an
+/// API key in any of them, and `Debug` shows none.
+#[derive(Clone, Default, PartialEq)]
 pub struct Config {
     /// Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
     /// `tcp://IP:port` (SPIFFE Workload Endpoint §4). `SPIFFE_ENDPOINT_SOCKET`.
@@ -86,9 +88,17 @@ pub struct Config {
     pub call_timeout_seconds: Option<f64>,
 }
 
+/// Neither variable is wrong, and whoever set one may not know of the other.
+const FILE_WON: &str = "OPENAI_IDENTITY_TOKEN_FILE and SPIFFE_ENDPOINT_SOCKET are both set, and the \
+                        file is used: to use the Workload API unset OPENAI_IDENTITY_TOKEN_FILE or \
+                        set endpoint_socket; to go on with the file unset SPIFFE_ENDPOINT_SOCKET or \
+                        set identity_token_file";
+
 /// A validated [`Config`]: nothing in here can be wrong by form any more.
 pub(crate) struct Settings {
     pub(crate) source: SourceSettings,
+    /// Both source variables are set, and nothing else chose between them.
+    pub(crate) file_won: bool,
     pub(crate) audience: String,
     /// The reason, where an access token cannot be asked for.
     pub(crate) exchange: Result<ExchangeSettings, Error>,
@@ -158,20 +168,23 @@ impl Config {
         Ok(self)
     }
 
-    pub(crate) fn validate(self, env: &Environment) -> Result<Settings, Error> {
-        for (field, value) in [
-            (ENDPOINT_SOCKET, &self.endpoint_socket),
-            (IDENTITY_TOKEN_FILE, &self.identity_token_file),
-            (AUDIENCE, &self.audience),
-            (SPIFFE_ID, &self.spiffe_id),
-            ("hint", &self.hint),
-            (IDENTITY_PROVIDER_ID, &self.identity_provider_id),
-            (SERVICE_ACCOUNT_ID, &self.service_account_id),
-            ("client_id", &self.client_id),
-            (TOKEN_ENDPOINT, &self.token_endpoint),
-            ("ca_file", &self.ca_file),
-        ] {
-            check_text(field, value.as_deref())?;
+    /// Fills what is left out, and validates.
+    pub(crate) fn settle(self, env: &Environment) -> Result<Settings, Error> {
+        let chosen = self.endpoint_socket.is_some() || self.identity_token_file.is_some();
+        let mut settings = self.fill_from(env)?.validate(env)?;
+        if !chosen && env.names_two_sources() {
+            settings.file_won = true;
+            settings.warnings.push(FILE_WON.to_owned());
+        }
+        Ok(settings)
+    }
+
+    pub(crate) fn validate(mut self, env: &Environment) -> Result<Settings, Error> {
+        for (field, value) in self.texts() {
+            field.check(value.as_deref())?;
+            if let Some(text) = value {
+                *text = text.trim().to_owned();
+            }
         }
         let spiffe_id = self.expected_spiffe_id()?;
         let mut warnings = Vec::new();
@@ -196,7 +209,9 @@ impl Config {
                 self.identity_token_file,
                 spiffe_id,
                 self.hint,
+                env,
             )?,
+            file_won: false,
             audience,
             exchange,
             token_endpoint,
@@ -222,15 +237,32 @@ impl Config {
 
     /// What a token's `aud` must contain.
     pub(crate) fn expected_audience(&self) -> Result<String, Error> {
-        check_text("audience", self.audience.as_deref())?;
+        AUDIENCE.check(self.audience.as_deref())?;
         let audience = self.audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
-        Ok(audience.to_owned())
+        Ok(audience.trim().to_owned())
     }
 
     /// What a token's `sub` must be, if anything was said about it.
     pub(crate) fn expected_spiffe_id(&self) -> Result<Option<SpiffeId>, Error> {
-        check_text("spiffe_id", self.spiffe_id.as_deref())?;
-        self.spiffe_id.as_deref().map(parse_spiffe_id).transpose()
+        SPIFFE_ID.check(self.spiffe_id.as_deref())?;
+        let spiffe_id = self.spiffe_id.as_deref().map(str::trim);
+        spiffe_id.map(parse_spiffe_id).transpose()
+    }
+
+    /// Those that hold text.
+    fn texts(&mut self) -> [(Field, &mut Option<String>); 10] {
+        [
+            (ENDPOINT_SOCKET, &mut self.endpoint_socket),
+            (IDENTITY_TOKEN_FILE, &mut self.identity_token_file),
+            (AUDIENCE, &mut self.audience),
+            (SPIFFE_ID, &mut self.spiffe_id),
+            (HINT, &mut self.hint),
+            (IDENTITY_PROVIDER_ID, &mut self.identity_provider_id),
+            (SERVICE_ACCOUNT_ID, &mut self.service_account_id),
+            (CLIENT_ID, &mut self.client_id),
+            (TOKEN_ENDPOINT, &mut self.token_endpoint),
+            (CA_FILE, &mut self.ca_file),
+        ]
     }
 
     fn exchange_settings(
@@ -240,7 +272,7 @@ impl Config {
         for (field, value) in [
             (IDENTITY_PROVIDER_ID, &self.identity_provider_id),
             (SERVICE_ACCOUNT_ID, &self.service_account_id),
-            ("client_id", &self.client_id),
+            (CLIENT_ID, &self.client_id),
         ] {
             if let Some(value) = value {
                 check_id(field, value)?;
@@ -278,12 +310,17 @@ impl Config {
     }
 
     fn http_settings(&self, env: &Environment) -> Result<HttpSettings, Error> {
-        let ca_file = self.ca_file.as_deref().map(parse_ca_file).transpose()?;
+        let ca_file = self.ca_file.as_deref();
+        let ca_file = ca_file.map(|it| parse_ca_file(it, env)).transpose()?;
+        let cert_file = env.get("SSL_CERT_FILE")?;
+        let cert_dirs = env.get("SSL_CERT_DIR")?.unwrap_or_default();
+        SSL_CERT_FILE.refuse_secrets(cert_file.as_deref().unwrap_or_default())?;
+        SSL_CERT_DIR.refuse_secrets(&cert_dirs)?;
         Ok(HttpSettings {
             ca_file,
-            env_cert_file: env.get("SSL_CERT_FILE")?.map(fixed),
+            env_cert_file: cert_file.map(fixed),
             // Several, as in PATH: so OpenSSL and Go read it.
-            env_cert_dirs: std::env::split_paths(&env.get("SSL_CERT_DIR")?.unwrap_or_default())
+            env_cert_dirs: std::env::split_paths(&cert_dirs)
                 .filter(|dir| !dir.as_os_str().is_empty())
                 .map(fixed)
                 .collect(),
@@ -297,6 +334,7 @@ fn source_settings(
     identity_token_file: Option<String>,
     spiffe_id: Option<SpiffeId>,
     hint: Option<String>,
+    env: &Environment,
 ) -> Result<SourceSettings, Error> {
     match (endpoint_socket, identity_token_file) {
         (Some(_), Some(_)) => Err(Error::invalid_config(
@@ -318,7 +356,7 @@ fn source_settings(
              leave it out, or use endpoint_socket",
         )),
         (None, Some(path)) => Ok(SourceSettings::File {
-            path: parse_file(&path)?,
+            path: parse_token_file(&path, env)?,
             spiffe_id,
         }),
     }

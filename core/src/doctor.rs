@@ -32,6 +32,7 @@ use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{Config, Environment, Settings};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
+use crate::jwt;
 use crate::runtime;
 use crate::source::{Checks, checks};
 
@@ -51,18 +52,24 @@ impl Doctor {
     /// For a provider made by [`Provider::new`](crate::Provider::new).
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self::make(Ok(config), &Environment::read())
+        let environment = Environment::read();
+        let settings = config.clone().validate(&environment);
+        Self::make(Ok(config), settings, &environment)
     }
 
     /// For a provider made by [`Provider::from_env`](crate::Provider::from_env).
     #[must_use]
     pub fn from_env(overrides: Config) -> Self {
         let environment = Environment::read();
-        Self::make(overrides.fill_from(&environment), &environment)
+        let settings = overrides.clone().settle(&environment);
+        Self::make(overrides.fill_from(&environment), settings, &environment)
     }
 
-    fn make(config: Result<Config, Error>, environment: &Environment) -> Self {
-        let settings = config.clone().and_then(|it| it.validate(environment));
+    fn make(
+        config: Result<Config, Error>,
+        settings: Result<Settings, Error>,
+        environment: &Environment,
+    ) -> Self {
         let has_api_key = environment
             .get("OPENAI_API_KEY")
             .map_or(true, |key| key.is_some());
@@ -114,10 +121,11 @@ impl Doctor {
             audience: config.expected_audience()?,
             spiffe_id: config.expected_spiffe_id()?,
             for_exchange: true,
+            file_won: false,
             clock,
             endpoint_time: Arc::default(),
         };
-        Inspection::of(token.trim(), &checks, now)
+        Inspection::of(jwt::bare(token), &checks, now)
     }
 
     async fn run(self, clock: Arc<dyn Clock>) -> Report {

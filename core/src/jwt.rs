@@ -108,6 +108,17 @@ pub(crate) struct Parts {
     pub(crate) claims: Map<String, Value>,
 }
 
+/// A token as it stands in a file or comes over a pipe, without what editors and
+/// shells leave around it: blanks, a byte order mark, one pair of quotes.
+pub(crate) fn bare(text: &str) -> &str {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let unquoted = ['"', '\''].into_iter().find_map(|quote| {
+        let text = text.strip_prefix(quote)?;
+        text.strip_suffix(quote)
+    });
+    unquoted.map_or(text, str::trim)
+}
+
 pub(crate) fn parts(token: &str) -> Result<Parts, JwtError> {
     if token.trim().is_empty() {
         return Err(JwtError::Empty);

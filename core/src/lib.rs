@@ -19,6 +19,7 @@
 mod error;
 mod secret;
 mod jwt;
+mod foreign;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
 mod clock;
@@ -68,8 +69,12 @@ pub use error::{Error, ErrorKind};
 pub use event::{Backlog, Event, EventKind, Level, Observation};
 pub use host::in_callback;
 pub use jwt::{Jwt, JwtError};
+#[doc(hidden)]
+pub use limits::no_descriptor;
 pub use provider::{Provider, WorkloadIdentity};
 pub use reader::Reader;
+#[doc(hidden)] // For the bindings: what they echo.
+pub use secret::{is_no_path, without_tokens};
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
 

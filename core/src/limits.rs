@@ -54,6 +54,18 @@ pub(crate) fn scarce(kind: ErrorKind, what: &str, wanted: Wanted, error: &io::Er
     Error::new(kind, FailureClass::Local, words)
 }
 
+/// The error of a binding that wanted a descriptor of its own for a call: retryable,
+/// like every call that the system has no room for.
+#[must_use]
+pub fn no_descriptor(what: &str, error: &io::Error) -> Error {
+    scarce(
+        ErrorKind::SourceUnavailable,
+        what,
+        Wanted::Descriptor,
+        error,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

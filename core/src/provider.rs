@@ -63,7 +63,7 @@ impl Provider {
     /// # Errors
     /// `invalid_config`, naming the setting and the fix.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Self::make(config, &Environment::read())
+        Self::of(config.validate(&Environment::read())?)
     }
 
     /// Makes a provider from the environment; what `overrides` sets beats it.
@@ -71,12 +71,10 @@ impl Provider {
     /// # Errors
     /// `invalid_config`, naming the setting, its variable and the fix.
     pub fn from_env(overrides: Config) -> Result<Self, Error> {
-        let environment = Environment::read();
-        Self::make(overrides.fill_from(&environment)?, &environment)
+        Self::of(overrides.settle(&Environment::read())?)
     }
 
-    pub(crate) fn make(config: Config, environment: &Environment) -> Result<Self, Error> {
-        let settings = config.validate(environment)?;
+    fn of(settings: Settings) -> Result<Self, Error> {
         Self::with_peers(settings, Arc::new(SystemClock), random, |shared| Peers {
             source: source::open(
                 &shared.settings,

@@ -16,6 +16,7 @@ use svidex::{Config, Error, Provider, Token, TokenKind};
 
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::process::output;
 
 /// No token is larger; the library says so to whoever sends more.
 const MAX_INPUT_BYTES: u64 = 64 * 1024 + 1;
@@ -77,6 +78,13 @@ pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
         Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
     } else {
         if let Some(file) = inspect.input {
+            if svidex::is_no_path(&file) {
+                return Err(Failure::Usage(
+                    "the argument of inspect looks like a token (it is not repeated here), not \
+                     like a file: pipe a token instead (svidex svid | svidex inspect -), for \
+                     arguments can be seen by every process of this host",
+                ));
+            }
             config.identity_token_file = Some(file);
         }
         block_on(Doctor::from_env(config).inspect_source())?
@@ -109,10 +117,10 @@ fn show(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, Fail
     print(&text)
 }
 
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    let line = format!("{text}\n");
+    output()
+        .and_then(|mut output| output.write_all(line.as_bytes()))
         .map_err(Failure::Output)?;
     Ok(ExitCode::SUCCESS)
 }

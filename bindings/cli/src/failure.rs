@@ -8,6 +8,8 @@ use svidex::{Error, ErrorKind};
 pub(crate) enum Failure {
     /// Of the library, which names its kind.
     Library(Error),
+    /// The arguments make no sense.
+    Usage(&'static str),
     /// Standard input could not be read.
     Input(io::Error),
     /// Standard output could not be written.
@@ -22,6 +24,7 @@ impl Failure {
                 status(error.kind()),
                 Some(format!("{}: {error}", error.kind())),
             ),
+            Self::Usage(problem) => (2, Some(format!("{}: {problem}", ErrorKind::InvalidConfig))),
             Self::Input(error) => (1, Some(format!("input: cannot be read: {error}"))),
             // Whoever closed the pipe (`| head`) has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (1, None),

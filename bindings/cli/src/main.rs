@@ -4,6 +4,8 @@
 mod commands;
 mod failure;
 mod options;
+mod process;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -74,11 +76,18 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Token(options) => commands::token(options),
-        Command::Svid(options) => commands::svid(options),
-        Command::Inspect(inspect) => commands::inspect(inspect),
-        Command::Doctor { json, options } => commands::doctor(options, json),
+    process::end_when_asked_to();
+    // A panic is a defect of svidex, which has a status in the help.
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::FAILURE)
+}
+
+fn run() -> ExitCode {
+    let outcome = match Cli::try_parse().map(|cli| cli.command) {
+        Ok(Command::Token(options)) => commands::token(options),
+        Ok(Command::Svid(options)) => commands::svid(options),
+        Ok(Command::Inspect(inspect)) => commands::inspect(inspect),
+        Ok(Command::Doctor { json, options }) => commands::doctor(options, json),
+        Err(usage) => usage::tell(&usage),
     };
     outcome.unwrap_or_else(|failure: Failure| failure.report())
 }

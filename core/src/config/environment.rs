@@ -2,6 +2,7 @@
 //! elsewhere in the host races with every later read.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
@@ -10,7 +11,7 @@ pub(crate) struct Environment(HashMap<String, Result<String, ()>>);
 
 impl Environment {
     pub(crate) fn read() -> Self {
-        const NAMES: [&str; 15] = [
+        const NAMES: [&str; 16] = [
             "SPIFFE_ENDPOINT_SOCKET",
             "OPENAI_IDENTITY_TOKEN_FILE",
             "SVIDEX_AUDIENCE",
@@ -26,6 +27,7 @@ impl Environment {
             "NO_PROXY",
             "no_proxy",
             "SSL_CERT_FILE",
+            "HOME",
         ];
         let read = |name: &str| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
@@ -57,6 +59,18 @@ impl Environment {
                 "the environment variable {name} is not valid UTF-8"
             ))),
         }
+    }
+
+    /// Whether a Workload API and a token file are named both.
+    pub(super) fn names_two_sources(&self) -> bool {
+        let names = ["OPENAI_IDENTITY_TOKEN_FILE", "SPIFFE_ENDPOINT_SOCKET"];
+        names.iter().all(|&name| self.0.contains_key(name))
+    }
+
+    /// What `~` stands for.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        let home = self.get("HOME").ok().flatten()?;
+        Path::new(&home).is_absolute().then(|| home.into())
     }
 
     pub(super) fn first(

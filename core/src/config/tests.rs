@@ -117,11 +117,10 @@ fn vectors() {
         let env: Vec<_> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let env = Environment::of(&env);
         let config = Config::from(vector.given.config);
-        let config = match vector.given.from_env {
-            true => config.fill_from(&env),
-            false => Ok(config),
+        let settings = match vector.given.from_env {
+            true => config.settle(&env),
+            false => config.validate(&env),
         };
-        let settings = config.and_then(|config| config.validate(&env));
         match (vector.expected, settings) {
             (Expected::Error(expected), Err(error)) => expected.check(id, &error),
             (Expected::Ok { ok }, Ok(settings)) => {
@@ -131,6 +130,43 @@ fn vectors() {
             (Expected::Error(_), Ok(_)) => panic!("{id}: should have been refused"),
             (Expected::Ok { .. }, Err(error)) => panic!("{id}: {error}"),
         }
+    }
+}
+
+/// A configuration may be printed before anybody has looked at it.
+#[test]
+fn debug_shows_no_secret() {
+    let text = include_str!("../../../tests/vectors/config.json");
+    let mut secrets = 0;
+    for vector in load::<Given, Expected>(text, 200) {
+        let lacks = match vector.expected {
+            Expected::Error(refused) => refused.words.message_lacks,
+            Expected::Ok { .. } => continue,
+        };
+        let shown = format!("{:?}", Config::from(vector.given.config));
+        let lacks = lacks.iter().filter(|words| *words != "hunter2");
+        for words in lacks {
+            assert!(!shown.contains(words), "{}: {shown}", vector.id);
+            secrets += 1;
+        }
+    }
+    assert!(secrets > 50, "{secrets}");
+    let config = Config {
+        audience: Some("https://api.openai.com/v1".to_owned()),
+        token_endpoint: Some("https://me:hunter2@auth.example/".to_owned()),
+        ca_file: Some("/etc/ssl/ca.pem".to_owned()),
+        call_timeout_seconds: Some(1.5),
+        ..Config::default()
+    };
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for words in [
+        "audience: Some(\"https://api.openai.com/v1\")",
+        "ca_file: Some(\"/etc/ssl/ca.pem\")",
+        "call_timeout_seconds: Some(1.5)",
+        "hint: None",
+    ] {
+        assert!(shown.contains(words), "{words:?} in {shown}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a single value must look like. Each error names the setting, the
 //! value's shape (never a secret) and the fix.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -10,18 +10,24 @@ use spiffe::SpiffeId;
 use spiffe::transport::{Endpoint, EndpointError};
 use url::Url;
 
-use super::{ENDPOINT_SOCKET, IDENTITY_TOKEN_FILE, SPIFFE_ID, TOKEN_ENDPOINT};
+use super::field::{ENDPOINT_SOCKET, Field, SPIFFE_ID, TOKEN_ENDPOINT};
+use super::path::{can_never_be, oddity};
 use crate::error::Error;
-
-/// Longer than any value that means something; a megabyte in a setting is a mistake.
-const MAX_TEXT_BYTES: usize = 4_096;
 
 pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
     let fail = |problem: &str| {
-        Error::invalid_config(format!(
-            "{ENDPOINT_SOCKET} {problem}; use unix:///absolute/path or tcp://IP:port"
+        ENDPOINT_SOCKET.error(format_args!(
+            "{problem}; use unix:///absolute/path or tcp://IP:port"
         ))
     };
+    if uri.contains(" #") {
+        return Err(fail(
+            "has a comment (#) behind it that is part of the value here",
+        ));
+    }
+    if uri.contains('~') && uri.strip_prefix("unix:").is_some_and(is_of_a_home) {
+        return Err(fail("has a ~ in it, which only a shell expands"));
+    }
     if uri.starts_with('/') {
         return Err(fail(&format!(
             "is a bare path without a scheme: write unix://{uri}"
@@ -43,12 +49,23 @@ pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
                     path.len()
                 )));
             }
-            // What Kubernetes makes of a hostPath that was mounted too early; it
-            // stays one until the pod is made anew.
-            if Path::new(path.as_ref()).is_dir() {
-                return Err(fail(
-                    "names a directory: was it mounted before the agent had made its socket?",
-                ));
+            match std::fs::metadata(path.as_ref()) {
+                // What Kubernetes makes of a hostPath that was mounted too early; it
+                // stays one until the pod is made anew.
+                Ok(metadata) if metadata.is_dir() => {
+                    return Err(fail(
+                        "names a directory: was it mounted before the agent had made its socket?",
+                    ));
+                }
+                Ok(_) => {}
+                Err(error) if can_never_be(&error) => {
+                    return Err(fail(&format!("can never name a socket ({error})")));
+                }
+                Err(_) => {
+                    if let Some(problem) = oddity(&path) {
+                        return Err(fail(&problem));
+                    }
+                }
             }
             Ok(Endpoint::Unix(PathBuf::from(path.as_ref())))
         }
@@ -60,44 +77,9 @@ pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
     }
 }
 
-/// Fixed now: the working directory may change under us.
-pub(super) fn fixed(path: impl AsRef<Path>) -> PathBuf {
-    let path = path.as_ref();
-    // It fails where there is no working directory: then nothing can be fixed.
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-pub(super) fn parse_file(path: &str) -> Result<PathBuf, Error> {
-    let path = fixed(path);
-    // A missing file may still come (sidecars start when they start); a thing
-    // that is there and is no file will not turn into one.
-    if path.is_dir() {
-        return Err(Error::invalid_config(format!(
-            "{IDENTITY_TOKEN_FILE} is a directory: {}; name the file in it",
-            path.display()
-        )));
-    }
-    Ok(path)
-}
-
-/// Looked at now, read when it is first needed. Opening it would block on a FIFO.
-pub(super) fn parse_ca_file(path: &str) -> Result<PathBuf, Error> {
-    let path = fixed(path);
-    let bad = |problem: &str| {
-        Error::invalid_config(format!(
-            "ca_file {}: {problem}; name a PEM file with the CA certificates to trust",
-            path.display()
-        ))
-    };
-    let metadata = std::fs::metadata(&path).map_err(|error| bad(&error.to_string()))?;
-    if metadata.is_dir() {
-        return Err(bad("it is a directory"));
-    }
-    if !metadata.is_file() {
-        return Err(bad("it is not a regular file"));
-    }
-    std::fs::File::open(&path).map_err(|error| bad(&error.to_string()))?;
-    Ok(path)
+/// `~/…` behind any number of slashes: no agent has its socket in a directory `~`.
+fn is_of_a_home(path: &str) -> bool {
+    path.trim_start_matches('/').starts_with('~')
 }
 
 pub(super) fn parse_spiffe_id(text: &str) -> Result<SpiffeId, Error> {
@@ -136,30 +118,9 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
             .is_ok_and(|ip| ip.is_loopback())
 }
 
-pub(super) fn check_text(field: &str, value: Option<&str>) -> Result<(), Error> {
-    let Some(value) = value else { return Ok(()) };
-    let problem = if value.trim().is_empty() {
-        "is empty: leave it out, or give it a value".to_owned()
-    } else if value.len() > MAX_TEXT_BYTES {
-        format!(
-            "has {} bytes, and at most {MAX_TEXT_BYTES} make sense",
-            value.len()
-        )
-    } else if value.contains('\0') {
-        "has a NUL byte in it".to_owned()
-    } else if value.chars().any(char::is_control) {
-        "has a control character in it (a line end, perhaps, from the file it was read from): \
-         remove it"
-            .to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(Error::invalid_config(format!("{field} {problem}")))
-}
-
 /// OpenAI does not publish the form of its IDs; what can be told apart is an ID
 /// from a placeholder, a quoted value, or a sentence.
-pub(super) fn check_id(field: &str, value: &str) -> Result<(), Error> {
+pub(super) fn check_id(field: Field, value: &str) -> Result<(), Error> {
     let in_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/');
     if value.starts_with('<') {
         return Err(Error::invalid_config(format!(

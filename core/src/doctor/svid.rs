@@ -210,6 +210,7 @@ mod tests {
             audience: DEFAULT_AUDIENCE.to_owned(),
             spiffe_id: None,
             for_exchange: false,
+            file_won: false,
             clock: std::sync::Arc::new(crate::clock::TestClock::at(0)),
             endpoint_time: std::sync::Arc::default(),
         }

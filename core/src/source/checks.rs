@@ -9,6 +9,7 @@ use spiffe::SpiffeId;
 use super::SubjectToken;
 use crate::clock::{Clock, Now, rfc3339};
 use crate::error::{Error, ErrorKind, FailureClass};
+use crate::foreign::Foreign;
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line};
 use crate::skew::{APART_MS, EndpointTime};
@@ -22,6 +23,8 @@ pub(crate) struct Checks {
     pub(crate) spiffe_id: Option<SpiffeId>,
     /// OpenAI wants `kid`, `iss` and `iat`, which JWT-SVID leaves optional.
     pub(crate) for_exchange: bool,
+    /// The token file's variable won over the socket's.
+    pub(crate) file_won: bool,
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of the token endpoint's clock.
     pub(crate) endpoint_time: Arc<EndpointTime>,
@@ -117,6 +120,19 @@ impl Checks {
 
     fn subject(&self, jwt: &Jwt) -> Result<SpiffeId, Problem> {
         let bad = |what: String, fix| Problem::new(Part::Sub, what, fix);
+        if let Some(foreign) = Foreign::of(jwt) {
+            return Err(Problem::new(
+                Part::Sub,
+                format!(
+                    "has a `sub` claim that is not a SPIFFE ID: it is a token of another kind of \
+                     issuer, {} (`iss` {}, `sub` {})",
+                    foreign.name(),
+                    shown(jwt.iss.as_deref()),
+                    shown(jwt.sub.as_deref())
+                ),
+                self.other_source(foreign),
+            ));
+        }
         let subject = jwt.sub.as_deref().ok_or_else(|| {
             bad(
                 "has no `sub` claim, which must be the SPIFFE ID".to_owned(),
@@ -136,6 +152,18 @@ impl Checks {
             )),
             _ => Ok(spiffe_id),
         }
+    }
+
+    fn other_source(&self, foreign: Foreign) -> String {
+        let choose = if self.file_won {
+            "OPENAI_IDENTITY_TOKEN_FILE names this file, and it won over SPIFFE_ENDPOINT_SOCKET, \
+             which is set too: to use the Workload API unset OPENAI_IDENTITY_TOKEN_FILE, or set \
+             endpoint_socket"
+        } else {
+            "name a file with a JWT-SVID, or a Workload API: set endpoint_socket \
+             (SPIFFE_ENDPOINT_SOCKET) and unset OPENAI_IDENTITY_TOKEN_FILE"
+        };
+        format!("{choose} ({})", foreign.use_instead())
     }
 
     fn audience(&self, jwt: &Jwt) -> Result<(), Problem> {
@@ -221,6 +249,19 @@ impl Checks {
             class,
             format!("the JWT-SVID from {} {problem}", self.place),
         )
+    }
+}
+
+/// A claim, short enough to stand beside others.
+fn shown(claim: Option<&str>) -> String {
+    const LIMIT: usize = 100;
+    let Some(claim) = claim else {
+        return "absent".to_owned();
+    };
+    let line = one_line(claim);
+    match line.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 

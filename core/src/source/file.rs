@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::{Checks, Fetch, Found, SubjectToken, SubjectTokenSource};
 use crate::error::{Error, ErrorKind, FailureClass};
-use crate::jwt::MAX_TOKEN_BYTES;
+use crate::foreign::Foreign;
+use crate::jwt::{self, Jwt, MAX_TOKEN_BYTES};
 use crate::limits::{self, Wanted};
 use crate::threads::{Lane, NoResult};
 
@@ -80,7 +81,9 @@ impl Inner {
     fn look(&self) -> Result<Found, Error> {
         let (text, metadata) = self.read()?;
         let mode = metadata.permissions().mode();
-        let readable_by_others = (mode & 0o044 != 0).then(|| {
+        // Who shares a group was put into it; and what the kubelet writes has the
+        // mode that it gives everything, in a volume that this pod alone sees.
+        let readable_by_all = (mode & 0o004 != 0 && !self.is_projected()).then(|| {
             format!(
                 "the token file {} is readable by others (mode {:04o}): whoever reads it can get \
                  access tokens",
@@ -89,14 +92,21 @@ impl Inner {
             )
         });
         Ok(Found {
-            token: Zeroizing::new(text.trim().to_owned()),
+            token: Zeroizing::new(jwt::bare(&text).to_owned()),
             identities: Vec::new(),
-            warnings: readable_by_others.into_iter().collect(),
+            warnings: readable_by_all.into_iter().collect(),
         })
     }
 
+    /// Whether the kubelet writes it: it swaps a whole directory behind a link.
+    fn is_projected(&self) -> bool {
+        let link = self.path.parent().map(|dir| dir.join("..data"));
+        link.is_some_and(|link| link.is_symlink())
+    }
+
     fn check(&self, found: Found) -> Result<SubjectToken, Error> {
-        let mut token = self.checks.check(&found.token).map_err(Self::as_stale)?;
+        let checked = self.checks.check(&found.token);
+        let mut token = checked.map_err(|error| Self::as_stale(&found.token, &error))?;
         token.warnings.extend(found.warnings);
         Ok(token)
     }
@@ -160,12 +170,15 @@ impl Inner {
     }
 
     /// The next look may find a better token there, and a look costs nothing.
-    fn as_stale(error: Error) -> Error {
-        let message = format!(
-            "{}; if no sidecar rewrites the file, make a new token (Developer Identity: run \
-             `spirlctl dev-id fetch jwt-svid` again)",
-            error.message()
-        );
+    fn as_stale(token: &str, error: &Error) -> Error {
+        let mut message = error.message().to_owned();
+        // A token of another kind does not get better by being made again.
+        if !Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some()) {
+            message.push_str(
+                "; if no sidecar rewrites the file, make a new token (Developer Identity: run \
+                 `spirlctl dev-id fetch jwt-svid` again)",
+            );
+        }
         Error::new(ErrorKind::InvalidSubjectToken, FailureClass::Stale, message)
     }
 

@@ -107,6 +107,7 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
             | SourceSettings::File { spiffe_id, .. } => spiffe_id.clone(),
         },
         for_exchange: settings.exchange.is_ok(),
+        file_won: settings.file_won,
         clock,
         endpoint_time: Arc::default(),
     }

@@ -43,13 +43,18 @@ pub(crate) fn emulator() -> Emulator {
     Emulator::start(Options::default())
 }
 
+/// Where the command is.
+pub(crate) fn program() -> &'static str {
+    env!("CARGO_BIN_EXE_svidex")
+}
+
 /// The command with this environment and no other.
 pub(crate) fn run(environment: &[(&str, &str)], args: &[&str]) -> Run {
     run_with_input(environment, args, b"")
 }
 
 pub(crate) fn run_with_input(environment: &[(&str, &str)], args: &[&str], input: &[u8]) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_svidex"))
+    let mut child = Command::new(program())
         .args(args)
         .env_clear()
         .envs(environment.iter().copied())

@@ -4,4 +4,6 @@ mod common;
 mod doctor;
 mod help;
 mod inspect;
+mod process;
+mod secrets;
 mod tokens;

@@ -30,6 +30,8 @@ struct Given {
     exchange: bool,
     /// What the token endpoint's clock says, by its last answer.
     endpoint_now: Option<i64>,
+    #[serde(default)]
+    file_won: bool,
 }
 
 fn yes() -> bool {
@@ -92,6 +94,7 @@ impl Given {
             audience: audience.unwrap_or("https://api.openai.com/v1").to_owned(),
             spiffe_id: spiffe_id.transpose().unwrap(),
             for_exchange: self.exchange,
+            file_won: self.file_won,
             clock: Arc::new(clock),
             endpoint_time: Arc::new(endpoint_time),
         }

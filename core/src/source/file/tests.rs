@@ -62,6 +62,7 @@ fn file_at(path: PathBuf) -> Inner {
         audience: "https://api.openai.com/v1".to_owned(),
         spiffe_id: None,
         for_exchange: true,
+        file_won: false,
         clock: Arc::new(TestClock::at(START)),
         endpoint_time: Arc::default(),
     };
@@ -188,11 +189,53 @@ fn a_file_that_others_may_read_is_worth_a_warning() {
     let dir = TempDir::new().unwrap();
     let file = file_at(dir.path().join("token"));
     fs::write(&file.path, numbered(0)).unwrap();
-    for (mode, warns) in [(0o600, false), (0o640, true), (0o604, true), (0o400, false)] {
+    // Who made it readable for a group chose the group.
+    for (mode, warns) in [
+        (0o600, false),
+        (0o640, false),
+        (0o604, true),
+        (0o644, true),
+        (0o400, false),
+    ] {
         fs::set_permissions(&file.path, fs::Permissions::from_mode(mode)).unwrap();
         let warnings = file.look().unwrap().warnings.join("\n");
         assert_eq!(!warnings.is_empty(), warns, "{mode:o}: {warnings}");
         assert!(!warns || warnings.contains(&format!("mode {mode:04o}")));
+    }
+}
+
+#[test]
+fn the_kubelets_mode_is_not_the_pods_choice() {
+    let dir = TempDir::new().unwrap();
+    let file = file_at(dir.path().join("token"));
+    fs::create_dir(dir.path().join("..version")).unwrap();
+    symlink("..version", dir.path().join("..data")).unwrap();
+    symlink("..data/token", &file.path).unwrap();
+    fs::write(&file.path, numbered(0)).unwrap();
+    fs::set_permissions(&file.path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(file.look().unwrap().warnings, [""; 0]);
+    fs::remove_file(dir.path().join("..data")).unwrap();
+    symlink("..version/token", dir.path().join("elsewhere")).unwrap();
+    let elsewhere = file_at(dir.path().join("elsewhere"));
+    assert_eq!(elsewhere.look().unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn what_editors_and_shells_leave_around_a_token_is_not_part_of_it() {
+    let dir = TempDir::new().unwrap();
+    let file = file_at(dir.path().join("token"));
+    for (before, after) in [
+        ("\u{feff}", "\n"),
+        ("\"", "\"\n"),
+        ("'", "'"),
+        ("\u{feff}\" ", " \"\r\n"),
+    ] {
+        fs::write(&file.path, format!("{before}{}{after}", numbered(0))).unwrap();
+        assert_eq!(fetch(&file).unwrap(), numbered(0), "{before:?}");
+    }
+    for text in ["\"", "'\"", "\u{feff}", "''"] {
+        fs::write(&file.path, text).unwrap();
+        assert!(is_stale(&fetch(&file).unwrap_err()), "{text:?}");
     }
 }
 
@@ -400,6 +443,35 @@ fn a_file_that_is_no_jwt() {
     a_bad_file("no JWT", ErrorKind::InvalidSubjectToken, &words, |path| {
         fs::write(path, "sk-not-a-jwt").unwrap();
     });
+}
+
+/// The variable is that of OpenAI's guides for other issuers, too.
+#[test]
+fn a_token_of_another_kind() {
+    let claims = json!({
+        "iss": "https://kubernetes.default.svc.cluster.local",
+        "sub": "system:serviceaccount:inference:worker",
+        "aud": ["https://api.openai.com/v1"],
+        "iat": START / 1_000,
+        "exp": START / 1_000 + 3_600,
+    });
+    let dir = TempDir::new().unwrap();
+    let mut file = file_at(dir.path().join("token"));
+    fs::write(&file.path, es256(&claims)).unwrap();
+    let error = fetch(&file).unwrap_err();
+    assert!(is_stale(&error), "{error}");
+    let message = error.message();
+    assert!(
+        message.contains("a Kubernetes service-account token"),
+        "{message}"
+    );
+    assert!(message.contains("SPIFFE_ENDPOINT_SOCKET"), "{message}");
+    assert!(!message.contains("Developer Identity"), "{message}");
+    assert!(!message.contains("won over"), "{message}");
+
+    file.checks.file_won = true;
+    let error = fetch(&file).unwrap_err();
+    assert!(error.message().contains("won over"), "{error}");
 }
 
 #[test]

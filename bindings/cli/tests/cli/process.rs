@@ -1,0 +1,167 @@
+//! The command as a process: where it writes to, and how it is ended.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::common::{emulator, program};
+
+/// Ten times what any of this takes on a machine with better things to do.
+const HANG_GUARD: Duration = Duration::from_secs(60);
+
+/// The command through a shell: `>&-` is nothing that a parent can pass on.
+fn through_a_shell(script: &str) -> (Option<i32>, String) {
+    let emulator = emulator();
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .env_clear()
+        .envs(emulator.info().environment())
+        .env("SVIDEX", program())
+        .output()
+        .expect("a shell");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), stderr)
+}
+
+#[test]
+fn a_closed_output_is_an_error() {
+    for arguments in ["token", "svid", "inspect", "doctor", "--help", "--version"] {
+        let (status, stderr) = through_a_shell(&format!("exec \"$SVIDEX\" {arguments} >&-"));
+        assert_eq!(status, Some(1), "{arguments}: {stderr}");
+        assert!(
+            stderr.starts_with("svidex: output: cannot be written: "),
+            "{stderr}"
+        );
+        assert!(stderr.contains("closed"), "{stderr}");
+    }
+}
+
+#[test]
+fn an_output_that_nobody_wants_is_none() {
+    for redirection in [">/dev/null", "1<>/dev/null", ">/dev/null <&- 2>&-"] {
+        let (status, stderr) = through_a_shell(&format!("exec \"$SVIDEX\" svid {redirection}"));
+        assert_eq!((status, stderr.as_str()), (Some(0), ""), "{redirection}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_an_error() {
+    for arguments in ["token", "svid", "doctor", "--help"] {
+        let (status, stderr) = through_a_shell(&format!("exec \"$SVIDEX\" {arguments} >/dev/full"));
+        assert_eq!(status, Some(1), "{arguments}: {stderr}");
+        assert!(stderr.contains("No space left"), "{stderr}");
+    }
+}
+
+/// Waits for the command to say that it waits: it does so at a terminal alone, so
+/// its threads are looked at instead.
+fn wait_for_its_threads(pid: u32) {
+    let give_up = Instant::now() + HANG_GUARD;
+    while std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) < 2 {
+        assert!(Instant::now() < give_up, "it starts no threads");
+        std::thread::yield_now();
+    }
+}
+
+fn ended(mut child: Child) -> ExitStatus {
+    let give_up = Instant::now() + HANG_GUARD;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if Instant::now() > give_up {
+            let _ = child.kill();
+            panic!("the signal has no effect");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let kill = Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .status();
+    assert!(kill.expect("kill").success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_wait() {
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+        let child = Command::new(program())
+            .args([
+                "svid",
+                "--endpoint-socket",
+                "unix:///nonexistent/agent.sock",
+            ])
+            .args(["--call-timeout-seconds", "600"])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command starts");
+        wait_for_its_threads(child.id());
+        signal(child.id(), name);
+        assert_eq!(ended(child).signal(), Some(number));
+    }
+}
+
+/// What the first process of a container does not handle, the kernel withholds.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_an_init_process() {
+    // util-linux makes the namespace and says whether it may.
+    let unshare = |command: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--pid", "--fork", "--kill-child", command]);
+        unshare.stderr(Stdio::null());
+        unshare
+    };
+    if !unshare("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        println!("skipped: this process may not make a PID namespace");
+        return;
+    }
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+        let child = unshare(program())
+            .args([
+                "svid",
+                "--endpoint-socket",
+                "unix:///nonexistent/agent.sock",
+            ])
+            .args(["--call-timeout-seconds", "600"])
+            .stdout(File::create("/dev/null").expect("a device"))
+            .spawn()
+            .expect("the command starts");
+        let give_up = Instant::now() + HANG_GUARD;
+        let init = loop {
+            assert!(Instant::now() < give_up, "no child of unshare");
+            let children = format!("/proc/{0}/task/{0}/children", child.id());
+            let children = std::fs::read_to_string(children).unwrap_or_default();
+            match children.trim().parse() {
+                Ok(pid) => break pid,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        wait_for_its_threads(init);
+        signal(init, name);
+        // unshare ends as its child did.
+        assert_eq!(ended(child).code(), Some(128 + number), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_descriptors_it_fails_in_words() {
+    for limit in 3..12 {
+        let (status, stderr) = through_a_shell(&format!(
+            "ulimit -n {limit}; exec \"$SVIDEX\" svid --call-timeout-seconds 0.5"
+        ));
+        // Too few for the loader itself is the loader's error, and the shell's status.
+        let by_loader = stderr.contains("error while loading shared libraries");
+        let documented = [Some(0), Some(1), Some(3), Some(5)].contains(&status);
+        assert!(by_loader || documented, "{limit}: {status:?} {stderr}");
+    }
+}
