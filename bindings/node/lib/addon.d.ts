@@ -143,3 +143,6 @@ export interface Settings {
 
 /** Version of the native library. */
 export declare function version(): string
+
+/** `words` without those that look like tokens or keys: for what is echoed. */
+export declare function withoutTokens(words: string): string

@@ -1,5 +1,6 @@
 import type { Settings } from './addon';
 import { SvidexError } from './errors';
+import { addon } from './native';
 
 /**
  * What a provider is made from. Everything is optional; `undefined` counts as
@@ -141,8 +142,9 @@ function unknownOption(name: string, names: readonly string[]): string {
   const bare = (text: string): string => text.replaceAll(/[_-]/g, '').toLowerCase();
   const meant = names.find((known) => bare(known) === bare(name));
   const hint = meant === undefined ? `there are ${names.join(', ')}` : `write ${meant}`;
-  // A name may be anything: shown shortened and escaped.
-  return `there is no option ${JSON.stringify(name.slice(0, 64))}: ${hint}`;
+  // A name may be anything, a token even: shown shortened and escaped, or not at all.
+  const shown = addon.withoutTokens(name) === name ? JSON.stringify(name.slice(0, 64)) : '[redacted]';
+  return `there is no option ${shown}: ${hint}`;
 }
 
 function text(name: string, value: unknown): string {

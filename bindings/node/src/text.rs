@@ -5,7 +5,18 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{Result, ToNapiValue};
 use napi::sys;
+use napi_derive::napi;
 use svidex::Token;
+
+use crate::fault;
+
+/// `words` without those that look like tokens or keys: for what is echoed.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn without_tokens(words: String) -> String {
+    fault::point("without_tokens");
+    svidex::without_tokens(&words)
+}
 
 /// Becomes a JavaScript string with the token's text.
 pub(crate) struct TokenText(pub(crate) Arc<Token>);

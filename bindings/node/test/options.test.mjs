@@ -18,6 +18,8 @@ const TEXT = [
 ];
 const SECONDS = ['refreshBufferSeconds', 'requestTimeoutSeconds', 'callTimeoutSeconds'];
 
+const JWT = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5LWNhbmFyeQ';
+
 const snake = (name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Options that are good but for one; native code calls it by its name in every language. */
@@ -79,6 +81,11 @@ test('an option that does not exist', async () => {
   );
   const long = await failsWith('invalid_config', made('x'.repeat(2 ** 20), 1));
   assert.ok(long.message.length < 500);
+  // Also one that is cut off.
+  for (const token of [JWT, `${'x'.repeat(40)} ${JWT}`, 'sk-proj-0123456789abcdef']) {
+    const error = await failsWith('invalid_config', made(token, 1), /no option \[redacted\]/);
+    assert.doesNotMatch(error.message, /eyJ|0123/);
+  }
   const inherited = Object.create({ endpoint_socket: 'ignored' });
   await failsWith('invalid_config', () => new Provider(inherited), /no source/);
 });

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -161,8 +162,13 @@ pub(crate) fn listen(py: Python<'_>) -> PyResult<()> {
     if current().is_some_and(served) || imported(py, intern!(py, "logging"))?.is_none() {
         return Ok(());
     }
-    START.import(py, "svidex._logging", "listen")?.call0()?;
-    Ok(())
+    match START.import(py, "svidex._logging", "listen") {
+        Ok(start) => start.call0().map(drop),
+        // No descriptor to read it with: the next call may have one, and this one has
+        // better things to do.
+        Err(error) if error.is_instance_of::<PyOSError>(py) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The process's log, as its one reader sees it.

@@ -27,6 +27,8 @@ mod _svidex {
     #[pymodule_export]
     use crate::mailbox::{Mailbox, Operation};
     #[pymodule_export]
+    use crate::modules::_not_read;
+    #[pymodule_export]
     use crate::provider::{Provider, TokenKind};
 
     use pyo3::prelude::*;

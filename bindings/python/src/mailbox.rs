@@ -73,10 +73,12 @@ impl Inner {
 #[pymethods]
 impl Mailbox {
     #[new]
-    fn new() -> PyResult<Self> {
-        let (wake, woken) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let (wake, woken) = sockets().map_err(|error| {
+            // An error of this package's like any other of a call, and retryable.
+            let what = "cannot make the socket pair that wakes the event loop";
+            Failure::Reported(svidex::no_descriptor(what, &error)).into_py_err(py)
+        })?;
         let inner = Arc::new(Inner {
             wake,
             woken,
@@ -105,6 +107,13 @@ impl Mailbox {
         }
         Ok(list)
     }
+}
+
+fn sockets() -> std::io::Result<(UnixStream, UnixStream)> {
+    let (wake, woken) = UnixStream::pair()?;
+    wake.set_nonblocking(true)?;
+    woken.set_nonblocking(true)?;
+    Ok((wake, woken))
 }
 
 impl Mailbox {

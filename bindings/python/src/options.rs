@@ -53,9 +53,9 @@ pub(crate) fn config(options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
             "call_timeout_seconds" => *call_timeout_seconds = seconds(&name, value)?,
             // As Python says it of a function that it knows the parameters of.
             _ => {
-                return Err(PyTypeError::new_err(format!(
+                return Err(PyTypeError::new_err(svidex::without_tokens(&format!(
                     "Provider() got an unexpected keyword argument '{name}'"
-                )));
+                ))));
             }
         }
     }

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::event_log::{listen, observe};
 use crate::guard::guarded;
 use crate::mailbox::{Mailbox, Operation};
+use crate::modules::own;
 use crate::options::{config, timeout, token};
 use crate::text::HostText;
 use crate::wait::wait;
@@ -151,7 +152,7 @@ impl Provider {
         let py = slf.py();
         let identity = guarded(|| slf.get().core.workload_identity());
         let identity = identity.map_err(|failure| failure.into_py_err(py))?;
-        let make = MAKE.import(py, "svidex._workload_identity", "workload_identity")?;
+        let make = own(py, &MAKE, "svidex._workload_identity", "workload_identity")?;
         make.call1((
             slf,
             identity.identity_provider_id,
@@ -166,7 +167,7 @@ impl Provider {
         listen(py)?;
         let json = serde_json::to_string(&self.core_status(py)?)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        PARSE.import(py, "svidex._status", "parse")?.call1((json,))
+        own(py, &PARSE, "svidex._status", "parse")?.call1((json,))
     }
 
     /// Ends pending calls with svidex.ClosedError, drops the tokens, and makes

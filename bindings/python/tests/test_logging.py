@@ -264,6 +264,14 @@ def test_in_a_process_of_its_own(emulator: OwnEmulator, how: str) -> None:
     finish(start(emulator, "logs", how))
 
 
+def test_a_debugger_takes_no_records_away(emulator: OwnEmulator) -> None:
+    assert finish(start(emulator, "logs", "debugged")) == ""
+
+
+def test_where_greenlets_are_the_threads_none_is_started(emulator: OwnEmulator) -> None:
+    assert finish(start(emulator, "logs", "greenlets")) == ""
+
+
 def test_logging_may_be_imported_late(emulator: OwnEmulator) -> None:
     finish(start(emulator, "logs_late"))
 

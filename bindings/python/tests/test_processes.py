@@ -166,3 +166,7 @@ def until_listening(address: Path, server: subprocess.Popen[str]) -> None:
         else:
             return
     pytest.fail(f"gunicorn did not start: {server.communicate()[1] if server.poll() else ''}")
+
+
+def test_without_descriptors_every_call_says_so_and_heals(emulator: OwnEmulator) -> None:
+    finish(start(emulator, "descriptors"))

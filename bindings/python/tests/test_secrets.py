@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -66,3 +67,41 @@ def test_a_refused_argument_is_not_quoted(provider: svidex.Provider) -> None:
         shown = [str(error), repr(error), *traceback.format_exception(error)]
         # The last line of a traceback quotes this file, not the value.
         assert CANARY not in "".join(shown)
+
+
+JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImNhbmFyeSJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5LWNhbmFyeQ"
+
+
+@pytest.mark.parametrize("secret", [JWT, f"Bearer {JWT}", "sk-proj-0123456789abcdef"])
+def test_a_token_in_the_wrong_place_is_not_quoted(
+    provider: svidex.Provider, secret: str
+) -> None:
+    made: Any = svidex.Provider
+    made_already: Any = provider
+    attempts: list[Any] = [
+        lambda: made(**{secret: 1}),
+        lambda: made.from_env(**{secret: 1}),
+        lambda: made(identity_token_file=Path(secret)),
+        lambda: made(secret),
+        lambda: made_already.get_token(timeout=secret),
+        lambda: made_already.invalidate(secret, secret),
+    ]
+    attempts += [
+        lambda name=name: made(**{name: secret}) for name in svidex.Options.__annotations__
+    ]
+    for attempt in attempts:
+        with pytest.raises((TypeError, ValueError)) as raised:
+            attempt()
+        error = raised.value
+        shown = [str(error), repr(error), *traceback.format_exception(error)]
+        assert_absent("".join(shown), secret)
+
+
+def test_a_token_in_a_variable_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIFFE_ENDPOINT_SOCKET", "unix:///run/agent.sock")
+    for name in ("OPENAI_IDENTITY_TOKEN_FILE", "SVIDEX_AUDIENCE", "SSL_CERT_FILE"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, JWT)
+            with pytest.raises(svidex.InvalidConfigError, match=name) as raised:
+                svidex.Provider.from_env()
+        assert_absent("".join(traceback.format_exception(raised.value)), JWT)

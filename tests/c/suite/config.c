@@ -306,6 +306,9 @@ void test_bad_text_settings(void) {
     svidex_config_set_string(config, "nonsense", "x", 1);
     refused(config, "\"nonsense\" is not the name of a text setting");
     config = svidex_config_new();
+    svidex_config_set_string(config, "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA", "x", 1);
+    refused(config, "[redacted] is not the name of a text setting");
+    config = svidex_config_new();
     svidex_config_set_string(config, NULL, "x", 1);
     refused(config, "the name of a setting is NULL");
     config = svidex_config_new();

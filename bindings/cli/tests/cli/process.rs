@@ -109,6 +109,7 @@ fn a_signal_ends_a_wait() {
 /// What the first process of a container does not handle, the kernel withholds.
 #[cfg(target_os = "linux")]
 #[test]
+#[allow(clippy::print_stdout, reason = "a test that says why it is skipped")]
 fn a_signal_ends_an_init_process() {
     // util-linux makes the namespace and says whether it may.
     let unshare = |command: &str| {

@@ -7,7 +7,7 @@ is called faster on an object of its very class.
 
 from __future__ import annotations
 
-from ._svidex import Provider, TokenKind
+from ._svidex import Provider, TokenKind, _not_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ async def __aexit__(  # noqa: N807 (a method)
 
 async def _wait(provider: Provider, kind: TokenKind, timeout: float | None) -> str:
     # Here, because it imports asyncio.
-    from ._event_loop import wait_for_token
+    try:
+        from ._event_loop import wait_for_token
+    except OSError as error:
+        raise _not_read(error) from error
 
     return await wait_for_token(provider, kind, timeout)
 

@@ -33,8 +33,10 @@ _log: EventLog | None = None
 def listen() -> None:
     """Starts this process's thread, if it has none. Fails silently: see the next call."""
     global _log
-    if type(_thread.start_new_thread) is not BuiltinFunctionType:
-        # Greenlets in place of threads (gevent): a read that blocks would stop them all.
+    if type(_thread.get_ident) is not BuiltinFunctionType:
+        # Greenlets in place of threads (gevent, eventlet): a read that blocks would stop
+        # them all. (That threads are started in a way of somebody's own says nothing:
+        # debuggers want to know of each, and wrap what starts them.)
         return
     try:
         log = EventLog()

@@ -18,6 +18,7 @@ __all__ = [
     "Provider",
     "TokenKind",
     "__version__",
+    "_not_read",
     "_panic",
 ]
 
@@ -176,4 +177,5 @@ class Provider:
     ) -> Operation: ...
     def __reduce__(self) -> Never: ...
 
+def _not_read(error: OSError, /) -> Error: ...
 def _panic() -> None: ...

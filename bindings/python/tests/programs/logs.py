@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import sys
@@ -70,6 +71,32 @@ def forks() -> None:
     assert kinds.seen.empty(), "that was the child's"
     renew(provider)
     kinds.expect("DEBUG", "subject_token_fetched")
+
+
+def debugged() -> None:
+    """Debuggers wrap what starts a thread, to be told of each."""
+    start = _thread.start_new_thread
+
+    def told(*arguments: object) -> int:
+        return start(*arguments)  # type: ignore[call-overload, no-any-return]
+
+    _thread.start_new_thread = told
+    # Where threading has it from (Python 3.13 has another way).
+    threading._start_new_thread = told  # type: ignore[attr-defined]
+    kinds = Kinds()
+    svidex.Provider.from_env().get_token()
+    kinds.expect("DEBUG", "subject_token_fetched")
+
+
+def greenlets() -> None:
+    """What replaces threads replaces what tells them apart."""
+    ident = _thread.get_ident
+    _thread.get_ident = lambda: ident()
+    kinds = Kinds()
+    svidex.Provider.from_env().get_token()
+    names = [thread.name for thread in threading.enumerate()]
+    assert "svidex-logging" not in names, names
+    assert kinds.seen.empty()
 
 
 def forks_while_handling() -> None:
@@ -196,6 +223,8 @@ emulator.settings(svid_repeat=False)
 {
     "forks": forks,
     "forks while handling": forks_while_handling,
+    "debugged": debugged,
+    "greenlets": greenlets,
     "closed": closed,
     "unconfigured": fail_once,
     "configured": configured,
