@@ -275,7 +275,9 @@ fn certificates_that_openssl_makes() {
     }
     let world = World::new();
     let san = "subjectAltName=IP:127.0.0.1";
-    let cases: [(&str, &[&str], Option<&[&str]>); 6] = [
+    /// What it is, how it is made, and what is said of it unless it is taken.
+    type Case<'a> = (&'a str, &'a [&'a str], Option<&'a [&'a str]>);
+    let cases: [Case<'_>; 6] = [
         ("an RSA key", &["-newkey", "rsa:2048", "-addext", san], None),
         (
             "P-256 with SHA-384",
