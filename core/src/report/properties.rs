@@ -123,8 +123,8 @@ proptest! {
         family.advance_to(family.now_ms + 30 * 60_000);
         prop_assert_eq!(family.wait(), None, "nothing is left to say");
         for kind in [TokenKind::Subject, TokenKind::Access] {
-            let attempts = steps.iter().filter(|step| step.2 == kind);
-            let last = attempts.filter(|step| !matches!(step.3, Happening::Looked(_))).last();
+            let mut attempts = steps.iter().filter(|step| step.2 == kind);
+            let last = attempts.rfind(|step| !matches!(step.3, Happening::Looked(_)));
             let told = family.said.iter().rfind(|it| it.kind == kind);
             match (last.map(|step| step.3), told) {
                 (Some(Happening::Failed(..)), Some(told)) => {
