@@ -146,7 +146,8 @@ impl Observation {
     const SOLE: Self = Self(0);
 }
 
-type Tell = Box<dyn Fn(&Event) + Send + Sync>;
+/// What an observer does with an event.
+pub(crate) type Tell = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// One observer, with the events that it has not been told yet. A thread for the
 /// host's code tells it one after the other.

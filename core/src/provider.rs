@@ -11,7 +11,7 @@ use crate::call::{Call, CancelOnDrop, Completion, Operation, Waiter, settled};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment, Settings, SourceSettings};
 use crate::error::Error;
-use crate::event::{Event, Events, Observation};
+use crate::event::{Event, Events, Observation, Tell};
 use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
@@ -295,7 +295,7 @@ impl Provider {
     /// For bindings, whose hosts have one observer: it replaces the one before,
     /// or stops it.
     #[doc(hidden)]
-    pub fn replace_observer(&self, observer: Option<Box<dyn Fn(&Event) + Send + Sync>>) {
+    pub fn replace_observer(&self, observer: Option<Tell>) {
         self.shared.events.replace_sole(observer);
     }
 
