@@ -146,6 +146,7 @@ impl Observation {
     const SOLE: Self = Self(0);
 }
 
+/// What an observer does with an event.
 pub(crate) type Tell = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// One observer, with the events that it has not been told yet. A thread for the

@@ -183,11 +183,12 @@ impl Pool {
                 state.end(number);
                 continue;
             }
+            let was_idle = state.jobs.is_empty();
             let waited = self.changed.wait_timeout(state, patience.unwrap_or(IDLE));
             let timed_out;
             (state, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
             let is_needed = !state.jobs.is_empty() || (state.promised > 0 && state.idle == 1);
-            if timed_out.timed_out() && !is_needed {
+            if was_idle && timed_out.timed_out() && !is_needed {
                 state.threads -= 1;
                 state.idle -= 1;
                 return;
