@@ -1,11 +1,13 @@
 //! A provider under a thousand reads a second, with tokens of ten seconds and
 //! faults on both legs at random, for 30 minutes (`SVIDEX_LONG=1`; else a
 //! minute; `SVIDEX_SOAK_SECONDS` says otherwise). No invalid token is served, and
-//! nothing grows.
+//! nothing grows; nor does it beside a provider whose file system hangs, and one whose
+//! observer never returns.
 //!
 //! A program of its own with this one test: it measures the process that it is.
 //! The emulator is another process for the same reason.
 
+mod bystanders;
 mod callers;
 mod chaos;
 mod gauge;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use svidex::{Config, Provider, TokenKind};
 
+use bystanders::Bystanders;
 use callers::Callers;
 use chaos::Chaos;
 use gauge::Gauge;
@@ -47,6 +50,7 @@ fn nothing_invalid_is_served_and_nothing_grows() {
     let mut chaos = Chaos::new(&emulator, duration);
     // Warm: every fault has been met once, so that what it needs is loaded.
     chaos.every_fault_once(|| provider(0.2, 0.5));
+    let bystanders = Bystanders::start(dir.path(), provider(1.0, 2.0));
     let provider = provider(1.0, 2.0);
     let callers = Callers::start(&provider, &emulator.info);
     let baseline = rested(&provider, &chaos);
@@ -70,6 +74,7 @@ fn nothing_invalid_is_served_and_nothing_grows() {
     report(&end.row("end"));
     let seen = callers.finish();
     report(&seen.to_string());
+    report(&bystanders.finish().to_string());
 
     seen.check(duration);
     let limit = baseline.rss_kib + GROWTH_KIB;
