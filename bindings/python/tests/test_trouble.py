@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
+import svidex
 from emulator import OwnEmulator, find_emulator
 from test_processes import HERE, finish, start
 
@@ -54,3 +56,38 @@ def test_in_a_child_that_nobody_was_told_of(emulator: OwnEmulator, how: str) -> 
     if how == "_Fork" and not hasattr(ctypes.CDLL(None), "_Fork"):
         pytest.skip("this C library has no _Fork")
     finish(start(emulator, "unseen", how))
+
+
+def test_a_ca_file_that_is_replaced_while_in_use(emulator: OwnEmulator, tmp_path: Path) -> None:
+    right = Path(emulator.info["ca_file"]).read_bytes()
+    wrong = (HERE.parents[2] / "core" / "tests" / "network" / "other-ca.pem").read_bytes()
+    ca_file = tmp_path / "ca.pem"
+
+    def put(text: bytes) -> None:
+        # As tools do that replace a bundle.
+        (tmp_path / "new.pem").write_bytes(text)
+        (tmp_path / "new.pem").rename(ca_file)
+
+    def fails(provider: svidex.Provider) -> None:
+        """One attempt does."""
+        failed = provider.status().exchange_failures
+        with pytest.raises(svidex.Error):
+            provider.access_token(timeout=0)
+        give_up = time.monotonic() + 20
+        while provider.status().exchange_failures == failed:
+            assert time.monotonic() < give_up
+        error = provider.status().last_error
+        assert error is not None
+        assert str(ca_file) in error.message
+
+    put(wrong)
+    options: svidex.Options = {**emulator.options, "ca_file": str(ca_file)}
+    with svidex.Provider(**options) as provider:
+        fails(provider)
+        put(right)
+        token = provider.access_token()
+        put(wrong)
+        provider.invalidate(token)
+        fails(provider)
+        put(right)
+        assert provider.access_token() != token

@@ -4,6 +4,7 @@ mod common;
 mod doctor;
 mod help;
 mod inspect;
+mod network;
 mod process;
 mod secrets;
 mod tokens;
