@@ -54,7 +54,9 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(milliseconds(ClockId::Monotonic).unsigned_abs())
+        // Whole: a deadline that is cut to milliseconds is early.
+        let time = clock_gettime(ClockId::Monotonic);
+        Duration::try_from(time).unwrap_or_default()
     }
 }
 

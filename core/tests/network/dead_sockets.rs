@@ -68,12 +68,21 @@ fn a_file_that_is_no_socket() {
     assert_says(&unix(&path), "nobody listens there");
 }
 
+/// Nothing has to be asked to know that.
 #[test]
 fn a_path_through_a_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
-    let path = dir.path().join("file/agent.sock");
-    assert_says(&unix(&path), "cannot be reached");
+    let refused = Provider::new(Config {
+        endpoint_socket: Some(unix(&dir.path().join("file/agent.sock"))),
+        ..Config::default()
+    });
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(
+        error.message().contains("can never name a socket"),
+        "{error}"
+    );
 }
 
 #[test]
