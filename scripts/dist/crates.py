@@ -129,8 +129,9 @@ def third_party_notices() -> Path:
 
     rule = "=" * 80
     parts = [
-        "svidex is licensed under the Apache License, Version 2.0 (see LICENSE). It contains\n"
-        "the following, each under the licence that stands below its name."
+        f"svidex ({manifest()['repository']}) is licensed under the Apache\n"
+        "License, Version 2.0: see LICENSE. It contains the following, each under the licence\n"
+        "that stands below its name."
     ]
     for text, owners in sorted(
         texts.items(), key=lambda item: (item[1][0].lower(), item[0])

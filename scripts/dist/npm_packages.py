@@ -16,9 +16,9 @@ from targets import TARGETS, Target
 
 PROJECT = ROOT / "bindings/node"
 STAGE = BUILT / "npm"
-ADDRESS = "https://github.com/svidex/svidex"
+ADDRESS = crates.manifest()["repository"]
 PLACE = {
-    "license": "Apache-2.0",
+    "license": crates.manifest()["license"],
     "homepage": ADDRESS,
     "repository": {"type": "git", "url": f"git+{ADDRESS}.git"},
     "bugs": f"{ADDRESS}/issues",
