@@ -1,9 +1,10 @@
 """Builds what a release publishes into dist/.
 
 usage: scripts/dist [--only TARGET …]
+       scripts/dist --join FOLDER …     one dist/ of those that several machines made
 
-A target is a name such as linux-arm64-musl, or `native`. Without --only it is all
-that this machine can build. What has not changed is not built again.
+A target is a name such as linux-arm64-musl, or `native`; without --only it is all of
+them. What has not changed is not compiled again.
 """
 
 from __future__ import annotations
@@ -28,9 +29,19 @@ DIST = ROOT / "dist"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/dist", description=__doc__)
-    parser.add_argument("--only", nargs="+", default=[], metavar="TARGET")
-    wanted: list[Target] = named(parser.parse_args().only) or TARGETS
+    parser = argparse.ArgumentParser(prog="scripts/dist", usage=__doc__)
+    parser.add_argument("--only", nargs="+", default=[])
+    parser.add_argument("--join", nargs="+", default=[], type=Path)
+    arguments = parser.parse_args()
+    shutil.rmtree(DIST, ignore_errors=True)
+    if arguments.join:
+        join(arguments.join)
+    else:
+        build(named(arguments.only) or TARGETS)
+    sums()
+
+
+def build(wanted: list[Target]) -> None:
     began = time.monotonic()
 
     def say(what: str) -> None:
@@ -57,14 +68,25 @@ def main() -> None:
         crates.third_party_notices(),
         ROOT / "LICENSE",
     ]
-    shutil.rmtree(DIST, ignore_errors=True)
     for folder, paths in made.items():
         (DIST / folder).mkdir(parents=True, exist_ok=True)
         for path in paths:
             shutil.copy(path, DIST / folder / path.name)
     shutil.copytree(go_modules.modules(libraries), DIST / "go")
-    sums()
-    say(f"all of it is in {DIST.relative_to(ROOT)}")
+    say(f"all of it is in {DIST.relative_to(ROOT)}/")
+
+
+def join(parts: list[Path]) -> None:
+    """What is the same for all targets comes from the first part; only the Go module has
+    something of each in one file."""
+    for part in parts:
+        for path in sorted(part.rglob("*")):
+            into = DIST / path.relative_to(part)
+            if path.is_file() and not into.exists():
+                into.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, into)
+    for module in DIST.glob("go/**/*.zip"):
+        go_modules.join([part / module.relative_to(DIST) for part in parts], module)
 
 
 def command(target: Target, program: Path) -> Path:

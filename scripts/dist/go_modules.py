@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 
 import archives
@@ -67,3 +68,13 @@ def _write(module: Path, entries: list[archives.Entry]) -> None:
         folder / f"{version}.zip",
         [archives.Entry(f"{prefix}/{e.name}", e.content) for e in entries],
     )
+
+
+def join(parts: list[Path], into: Path) -> None:
+    """One module with what every part of it holds."""
+    entries: dict[str, archives.Entry] = {}
+    for part in parts:
+        with zipfile.ZipFile(part) as opened:
+            for name in opened.namelist():
+                entries.setdefault(name, archives.Entry(name, opened.read(name)))
+    archives.write_zip(into, [entries[name] for name in sorted(entries)])

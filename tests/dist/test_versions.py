@@ -30,6 +30,7 @@ def test_a_release_sets_it_everywhere(tmp_path: Path) -> None:
     assert release(tmp_path, "7.8.9").returncode == 0
     assert release(tmp_path, "--check").stdout == "release: 7.8.9 everywhere\n"
     assert "## 7.8.9 (" in (tmp_path / "CHANGELOG.md").read_text()
+    assert release(tmp_path, "--notes").stdout.strip()
     # Nothing is left of the old one, in whatever form it stands.
     command = ["grep", "-rnE", rf'svidex[^ ]*"?[:@ ]+"?v?{VERSION}\b', tmp_path]
     command += ["--include=*.json", "--include=*.toml", "--include=*.mod"]
