@@ -14,8 +14,20 @@ from compile import BUILT, ROOT, Compiled
 from targets import Target
 
 HEADER = ROOT / "include/svidex.h"
-UNWINDER = ("libunwind.cpp", "UnwindLevel1.c", "UnwindLevel1-gcc-ext.c")
-UNWINDER_ASSEMBLY = ("UnwindRegistersRestore.S", "UnwindRegistersSave.S")
+# Sources of LLVM's unwinder, and what each kind of them is compiled with.
+UNWINDER = {
+    "libunwind.cpp": [
+        "c++",
+        "-std=c++17",
+        "-nostdinc++",
+        "-fno-exceptions",
+        "-fno-rtti",
+    ],
+    "UnwindLevel1.c": ["cc", "-std=c17", "-funwind-tables"],
+    "UnwindLevel1-gcc-ext.c": ["cc", "-std=c17", "-funwind-tables"],
+    "UnwindRegistersRestore.S": ["cc"],
+    "UnwindRegistersSave.S": ["cc"],
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +43,7 @@ def library_for(target: Target, compiled: Compiled) -> CLibrary:
     binutils = tools.binutils_for(target)
     names = _output(binutils.nm, "-D", "--defined-only", str(compiled.shared))
     exports = folder / "exports"
-    exports.write_text(
-        "".join(f"{line.split()[-1]}\n" for line in names.splitlines())
-    )
+    exports.write_text("".join(f"{line.split()[-1]}\n" for line in names.splitlines()))
     static = folder / "libsvidex.a"
     unwinder = _unwinder(target, folder)
     _if_older(
@@ -55,40 +65,15 @@ def _unwinder(target: Target, folder: Path) -> Path:
     archive = folder / "libunwind.a"
     if archive.exists():
         return archive
-    cpu = target.triple.split("-")[0]
-    libc = f"gnu.{target.libc_version}" if target.libc == "glibc" else "musl"
-    compiler = [str(tools.zig() / "zig"), "c++", "-target", f"{cpu}-linux-{libc}"]
-    flags = [
-        "-c",
-        "-Os",
-        "-fPIC",
-        "-DNDEBUG",
-        "-D_LIBUNWIND_IS_NATIVE_ONLY",
-        "-fno-sanitize=all",
-    ]
-    flags += ["-fno-exceptions", "-fno-rtti", "-funwind-tables", "-nostdinc++", "-w"]
+    flags = ["-target", target.for_zig_cc, "-c", "-Os", "-fPIC", "-w"]
+    flags += ["-DNDEBUG", "-D_LIBUNWIND_IS_NATIVE_ONLY", "-fno-sanitize=all"]
     flags += [f"-I{sources / 'include'}"]
     objects = []
-    for name in UNWINDER + UNWINDER_ASSEMBLY:
-        built = folder / f"{name}.o"
-        language = (
-            ["-x", "c", "-std=c17"]
-            if name.endswith(".c")
-            else ["-x", "c++", "-std=c++17"]
-            if name.endswith(".cpp")
-            else []
-        )
-        driver = (
-            compiler
-            if name.endswith(".cpp")
-            else [compiler[0], "cc", *compiler[2:]]
-        )
-        own = [flag for flag in flags if name.endswith(".cpp") or "++" not in flag and "rtti" not in flag]
-        subprocess.run(
-            [*driver, *own, *language, str(sources / "src" / name), "-o", str(built)],
-            check=True,
-        )
-        objects.append(str(built))
+    for name, (language, *own) in UNWINDER.items():
+        built = str(folder / f"{name}.o")
+        command = [str(tools.zig() / "zig"), language, *flags, *own]
+        subprocess.run([*command, str(sources / "src" / name), "-o", built], check=True)
+        objects.append(built)
     binutils = tools.binutils_for(target)
     subprocess.run([binutils.ar, "rcsD", str(archive), *objects], check=True)
     return archive
@@ -139,9 +124,7 @@ def _soname(shared: Path) -> str:
 
 
 def _output(*command: str) -> str:
-    return subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _if_older(

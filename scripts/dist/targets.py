@@ -37,12 +37,15 @@ class Target:
 
     @property
     def for_zig(self) -> str:
-        """The triple with the libc to link against; zig's musl has but one version."""
-        return (
-            f"{self.triple}.{self.libc_version}"
-            if self.libc == "glibc"
-            else self.triple
-        )
+        """The triple with the libc to link against, as cargo-zigbuild takes it; zig's musl
+        has but one version."""
+        version = f".{self.libc_version}" if self.libc == "glibc" else ""
+        return f"{self.triple}{version}"
+
+    @property
+    def for_zig_cc(self) -> str:
+        """The same as zig itself takes it."""
+        return self.for_zig.replace("-unknown", "").replace("apple-darwin", "macos")
 
     @property
     def shared_suffix(self) -> str:

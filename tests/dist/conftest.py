@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/dist"))
+
 from world import Run
 
 # Of the environment of whoever runs the tests, nothing of this may get in.
-OWN = ("OPENAI_", "SPIFFE_", "SVIDEX_", "PYTHON", "NODE_", "GOFLAGS", "HTTPS_PROXY", "NO_PROXY")
+OWN = (
+    "OPENAI_",
+    "SPIFFE_",
+    "SVIDEX_",
+    "PYTHON",
+    "NODE_",
+    "GOFLAGS",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
 
 
 @pytest.fixture
@@ -16,7 +29,9 @@ def run(tmp_path: Path) -> Run:
     absent = tmp_path / "absent"
     absent.mkdir()
     for tool in ("cargo", "rustc"):
-        (absent / tool).write_text(f"#!/bin/sh\necho '{tool} was called' >&2\nexit 99\n")
+        (absent / tool).write_text(
+            f"#!/bin/sh\necho '{tool} was called' >&2\nexit 99\n"
+        )
         (absent / tool).chmod(0o755)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(OWN)

@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from targets import Target
 from world import (
     ARM64_CXX,
     ARM64_LIBC,
@@ -30,7 +31,6 @@ from world import (
     root,
     wheel,
 )
-from targets import Target
 
 
 def targets(*, libc: str) -> list[Target]:
@@ -53,26 +53,53 @@ def unpacked(archive: Path, into: Path) -> Path:
 
 def test_pip_into_a_fresh_environment(run: Run) -> None:
     run(sys.executable, "-m", "venv", "venv")
-    run("venv/bin/pip", "install", "--no-index", "--find-links", DIST / "python", "svidex")
+    run(
+        "venv/bin/pip",
+        "install",
+        "--no-index",
+        "--find-links",
+        DIST / "python",
+        "svidex",
+    )
     run.job("venv/bin/python", PROGRAMS / "main.py")
 
 
 @each(LINUX)
-def test_pip_takes_the_wheel_for_every_platform_of_its_tag(run: Run, target: Target) -> None:
+def test_pip_takes_the_wheel_for_every_platform_of_its_tag(
+    run: Run, target: Target
+) -> None:
     for platform in target.wheel.split("."):
-        command = [sys.executable, "-m", "pip", "download", "--no-index", "--no-deps", "-d", platform]
-        command += ["--platform", platform, "--python-version", "3.14", "--only-binary", ":all:"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-index",
+            "--no-deps",
+            "-d",
+            platform,
+        ]
+        command += [
+            "--platform",
+            platform,
+            "--python-version",
+            "3.14",
+            "--only-binary",
+            ":all:",
+        ]
         run(*command, "--find-links", str(DIST / "python"), "svidex")
-        assert [file.name for file in (run.folder / platform).iterdir()] == [wheel(target).name]
+        assert [file.name for file in (run.folder / platform).iterdir()] == [
+            wheel(target).name
+        ]
 
 
 @each([target for target in targets(libc="glibc") if target != NATIVE])
 def test_the_wheel_under_another_processor_s_python(run: Run, target: Target) -> None:
     run(sys.executable, "-m", "zipfile", "-e", wheel(target), "site")
     machine = root(target, ARM64_PYTHON)
-    python = [*emulate(target, ARM64_PYTHON), machine / "usr/bin/python3.11"]
     run.job(
-        *python,
+        *emulate(target, ARM64_PYTHON),
+        machine / "usr/bin/python3.11",
         PROGRAMS / "main.py",
         PYTHONPATH=str(run.folder / "site"),
         PYTHONHOME=str(machine / "usr"),
@@ -87,8 +114,15 @@ def project(run: Run, *archives: Path) -> None:
     npm finds the platform's package nowhere: it is named beside the other."""
     (run.folder / "package.json").write_text('{ "name": "consumer", "private": true }')
     run(
-        "npm", "install", "--offline", "--omit=optional", "--no-audit", "--no-fund", "--force",
-        artifact(f"npm/svidex-{VERSION}.tgz"), *archives,
+        "npm",
+        "install",
+        "--offline",
+        "--omit=optional",
+        "--no-audit",
+        "--no-fund",
+        "--force",
+        artifact(f"npm/svidex-{VERSION}.tgz"),
+        *archives,
     )
     shutil.copy(PROGRAMS / "main.mjs", run.folder)
 
@@ -106,7 +140,16 @@ def test_the_addon_under_another_processor_s_node(run: Run, target: Target) -> N
     other.mkdir()
     cpu = target.npm.split("-")[1]
     (other / "package.json").write_text('{ "private": true }')
-    run("npm", "install", "--force", "--no-audit", "--no-fund", "--prefix", other, f"node-linux-{cpu}@22")
+    run(
+        "npm",
+        "install",
+        "--force",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        other,
+        f"node-linux-{cpu}@22",
+    )
     node = other / f"node_modules/node-linux-{cpu}/bin/node"
     run.job(*emulate(target, ARM64_CXX), node, "main.mjs")
 
@@ -116,7 +159,10 @@ def test_every_platform_package_is_an_optional_one_of_the_main(run: Run) -> None
         file = opened.extractfile("package/package.json")
         assert file
         package = json.load(file)
-    wanted = {path.name.removesuffix(f"-{VERSION}.tgz") for path in DIST.glob("npm/svidex-*-*-*.tgz")}
+    wanted = {
+        path.name.removesuffix(f"-{VERSION}.tgz")
+        for path in DIST.glob("npm/svidex-*-*-*.tgz")
+    }
     assert wanted <= set(package["optionalDependencies"])
     assert set(package["optionalDependencies"].values()) == {package["version"]}
 
@@ -159,7 +205,9 @@ def test_go_get_and_build(run: Run, target: Target, linked: str) -> None:
     run.job(*emulate(target, ARM64_LIBC), "./program")
 
 
-@pytest.mark.skipif(NATIVE not in LINUX or NATIVE.is_musl, reason="only where the tag is wrong")
+@pytest.mark.skipif(
+    NATIVE not in LINUX or NATIVE.is_musl, reason="only where the tag is wrong"
+)
 def test_go_says_which_tag_is_wrong(run: Run) -> None:
     environment = go_environment(run)
     shutil.copy(PROGRAMS / "main.go", run.folder)
@@ -183,8 +231,17 @@ def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> Non
     flags = run(*query, **environment).split()
     if linked == "static":
         # By its file, for beside it lies the shared one, which linkers prefer.
-        flags = [str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag for flag in flags]
-    command = [*compiler(target).split(), str(PROGRAMS / "main.c"), *flags, "-o", "program"]
+        flags = [
+            str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag
+            for flag in flags
+        ]
+    command = [
+        *compiler(target).split(),
+        str(PROGRAMS / "main.c"),
+        *flags,
+        "-o",
+        "program",
+    ]
     loader: list[str | Path] = []
     if target.is_musl and linked == "dynamic":
         command.append("-dynamic")

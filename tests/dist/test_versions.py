@@ -10,7 +10,7 @@ from world import ROOT, VERSION
 
 
 def release(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [checkout / "scripts/release", *arguments]
+    command = [str(checkout / "scripts/release"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -32,7 +32,7 @@ def test_a_release_sets_it_everywhere(tmp_path: Path) -> None:
     assert "## 7.8.9 (" in (tmp_path / "CHANGELOG.md").read_text()
     assert release(tmp_path, "--notes").stdout.strip()
     # Nothing is left of the old one, in whatever form it stands.
-    command = ["grep", "-rnE", rf'svidex[^ ]*"?[:@ ]+"?v?{VERSION}\b', tmp_path]
+    command = ["grep", "-rnE", rf'svidex[^ ]*"?[:@ ]+"?v?{VERSION}\b', str(tmp_path)]
     command += ["--include=*.json", "--include=*.toml", "--include=*.mod"]
     left = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     assert left == ""

@@ -11,15 +11,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import debian
+import tools
+from targets import TARGETS, Target, here, named
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 DIST = ROOT / "dist"
-sys.path.insert(0, str(ROOT / "scripts/dist"))
-
-import debian  # noqa: E402
-import tools  # noqa: E402
-from targets import TARGETS, Target, here, named  # noqa: E402
-
 PROGRAMS = HERE / "programs"
 EMULATOR = Path(
     os.environ.get("SVIDEX_EMULATOR_BIN") or ROOT / "target/debug/svidex-emulator"
@@ -48,7 +46,9 @@ ARM64_CXX = [*ARM64_LIBC, "libstdc++6:arm64", "libgcc-s1:arm64"]
 def artifact(pattern: str) -> Path:
     """The one file of dist/ that matches."""
     found = list(DIST.glob(pattern))
-    assert len(found) == 1, f"dist/{pattern}: {found or 'nothing'}; `make dist` makes it"
+    assert len(found) == 1, (
+        f"dist/{pattern}: {found or 'nothing'}; `make dist` makes it"
+    )
     return found[0]
 
 
@@ -87,7 +87,15 @@ class Run(NamedTuple):
 
     def job(self, *command: str | Path, **variables: str) -> None:
         """The main job, against an emulator of its own."""
-        said = self(EMULATOR, "run", "--", sys.executable, HERE / "job.py", *command, **variables)
+        said = self(
+            EMULATOR,
+            "run",
+            "--",
+            sys.executable,
+            HERE / "job.py",
+            *command,
+            **variables,
+        )
         assert ": answered" in said
 
 
@@ -124,5 +132,4 @@ def compiler(target: Target) -> str:
     """A C compiler of that target: this machine's own, or zig as that of another."""
     if target == NATIVE:
         return "cc"
-    libc = f"gnu.{target.libc_version}" if target.libc == "glibc" else "musl"
-    return f"{tools.zig() / 'zig'} cc -target {target.cpu}-linux-{libc}"
+    return f"{tools.zig() / 'zig'} cc -target {target.for_zig_cc}"
