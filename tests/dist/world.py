@@ -86,16 +86,10 @@ class Run(NamedTuple):
         return done.stdout
 
     def job(self, *command: str | Path, **variables: str) -> None:
-        """The main job, against an emulator of its own."""
-        said = self(
-            EMULATOR,
-            "run",
-            "--",
-            sys.executable,
-            HERE / "job.py",
-            *command,
-            **variables,
-        )
+        """The main job, against an emulator of its own. The variables are the program's."""
+        own = [f"{name}={value}" for name, value in variables.items()]
+        beside = [EMULATOR, "run", "--", sys.executable, HERE / "job.py"]
+        said = self(*beside, "env", *own, *command)
         assert ": answered" in said
 
 
