@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,22 +42,39 @@ class CLibrary:
 def library_for(target: Target, compiled: Compiled) -> CLibrary:
     folder = BUILT / target.triple / "c"
     folder.mkdir(parents=True, exist_ok=True)
+    make = _on_macos if target.system == "darwin" else _on_linux
+    return make(target, compiled, folder)
+
+
+def _on_linux(target: Target, compiled: Compiled, folder: Path) -> CLibrary:
     binutils = tools.binutils_for(target)
     names = _output(binutils.nm, "-D", "--defined-only", str(compiled.shared))
     exports = folder / "exports"
     exports.write_text("".join(f"{line.split()[-1]}\n" for line in names.splitlines()))
     static = folder / "libsvidex.a"
     unwinder = _unwinder(target, folder)
-    _if_older(
-        static,
-        [compiled.static, unwinder, ROOT / "ffi/archive.sh"],
-        [
-            str(ROOT / "ffi/archive.sh"),
-            *(str(path) for path in (compiled.static, exports, unwinder, static)),
-        ],
-        {"LD": binutils.ld, "OBJCOPY": binutils.objcopy, "AR": binutils.ar},
+    script = ROOT / "ffi/archive.sh"
+    newest = max(
+        path.stat().st_mtime_ns for path in (compiled.static, unwinder, script)
     )
-    return CLibrary(compiled.shared, static, _soname(compiled.shared))
+    if not static.exists() or static.stat().st_mtime_ns <= newest:
+        own = {"LD": binutils.ld, "OBJCOPY": binutils.objcopy, "AR": binutils.ar}
+        command = [script, compiled.static, exports, unwinder, static]
+        subprocess.run(list(map(str, command)), env={**os.environ, **own}, check=True)
+    dynamic = _output("readelf", "-d", str(compiled.shared))
+    (soname,) = re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)
+    return CLibrary(compiled.shared, static, soname)
+
+
+def _on_macos(target: Target, compiled: Compiled, folder: Path) -> CLibrary:
+    """Its unwinder is the system's, and its archives cannot be made one object of with
+    tools that other systems have: this one is rustc's, without what a debugger reads."""
+    strip, otool = tools.macos_tools()
+    static = folder / "libsvidex.a"
+    shutil.copy(compiled.static, static)
+    subprocess.run([strip, "-S", str(static)], check=True, stderr=subprocess.DEVNULL)
+    name = _output(otool, "-D", str(compiled.shared)).split()[-1]
+    return CLibrary(compiled.shared, static, name.removeprefix("@rpath/"))
 
 
 def _unwinder(target: Target, folder: Path) -> Path:
@@ -83,7 +102,12 @@ def tarball(target: Target, library: CLibrary) -> Path:
     """svidex-c-VERSION-PLATFORM.tar.gz: usable where it is unpacked, and below any prefix."""
     version = crates.version()
     top = f"svidex-c-{version}-{target.npm}"
-    full_name = f"{library.soname.partition('.so')[0]}.so.{version}"
+    suffix = target.shared_suffix
+    full_name = (
+        f"libsvidex.{version}.dylib"
+        if target.system == "darwin"
+        else f"libsvidex.so.{version}"
+    )
     config = (ROOT / "ffi/svidex.pc.in").read_text()
     for field, value in {
         "PREFIX": "${pcfiledir}/../..",
@@ -96,7 +120,7 @@ def tarball(target: Target, library: CLibrary) -> Path:
         archives.file("lib/libsvidex.a", library.static),
         archives.Entry(f"lib/{full_name}", library.shared.read_bytes(), True),
         archives.Entry(f"lib/{library.soname}", link_to=full_name),
-        archives.Entry("lib/libsvidex.so", link_to=library.soname),
+        archives.Entry(f"lib/libsvidex{suffix}", link_to=library.soname),
         archives.Entry("lib/pkgconfig/svidex.pc", config.encode()),
         archives.file("README.md", ROOT / "ffi/README.md"),
         *licenses(),
@@ -116,21 +140,6 @@ def licenses() -> list[archives.Entry]:
     ]
 
 
-def _soname(shared: Path) -> str:
-    for line in _output("readelf", "-d", str(shared)).splitlines():
-        if "(SONAME)" in line:
-            return line.rpartition("[")[2].rstrip("]")
-    raise SystemExit(f"dist: {shared} has no soname")
-
-
 def _output(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-
-def _if_older(
-    made: Path, sources: list[Path], command: list[str], environment: dict[str, str]
-) -> None:
-    newest = max(source.stat().st_mtime_ns for source in sources)
-    if made.exists() and made.stat().st_mtime_ns > newest:
-        return
-    subprocess.run(command, env={**os.environ, **environment}, check=True)

@@ -34,18 +34,20 @@ def compile_for(target: Target) -> Compiled:
         # A library is loaded by a program that has its libc already. (The command is
         # static all the same: that is how zig links for musl.)
         flags += ["-Ctarget-feature=-crt-static"]
+    on_a_mac = here().system == target.system == "darwin"
+    # Elsewhere rustc asks for a tool that only rustup has.
+    strip = "symbols" if on_a_mac or target.system == "linux" else "none"
     environment = {
         **os.environ,
         **rust.environment,
         "CARGO_TARGET_DIR": str(BUILT),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
-        "CARGO_PROFILE_RELEASE_STRIP": "symbols",
+        "CARGO_PROFILE_RELEASE_STRIP": strip,
         # For the stable ABI PyO3 has to ask no interpreter, and would find the wrong one.
         "PYO3_NO_PYTHON": "1",
         "PYO3_BUILD_EXTENSION_MODULE": "1",
         "MACOSX_DEPLOYMENT_TARGET": target.libc_version,
     }
-    on_a_mac = here().system == target.system == "darwin"
     if not on_a_mac:
         environment["PATH"] = f"{tools.python_tools()}{os.pathsep}{environment['PATH']}"
     command = ["cargo", "build" if on_a_mac else "zigbuild", "--release", "--locked"]
@@ -58,6 +60,8 @@ def compile_for(target: Target) -> Compiled:
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     made = BUILT / target.triple / "release"
     suffix = target.shared_suffix
+    if target.system == "darwin" and not on_a_mac:
+        _strip(made, suffix)
     return Compiled(
         shared=made / f"libsvidex_ffi{suffix}",
         static=made / "libsvidex_ffi.a",
@@ -65,6 +69,14 @@ def compile_for(target: Target) -> Compiled:
         node=made / f"libsvidex_node{suffix}",
         command=made / "svidex",
     )
+
+
+def _strip(made: Path, suffix: str) -> None:
+    strip, _ = tools.macos_tools()
+    names = ["libsvidex_ffi", "lib_svidex", "libsvidex_node"]
+    for library in (made / f"{name}{suffix}" for name in names):
+        subprocess.run([strip, "-x", str(library)], check=True)
+    subprocess.run([strip, str(made / "svidex")], check=True)
 
 
 def _paths(rust: tools.Rust) -> list[tuple[str, str]]:

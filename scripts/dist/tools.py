@@ -117,6 +117,19 @@ def binutils_for(target: Target) -> Binutils:
     )
 
 
+@functools.cache
+def macos_tools() -> tuple[str, str]:
+    """strip and otool that know macOS: its own, or LLVM's."""
+    if here().system == "darwin":
+        return "strip", "otool"
+    root = debian.unpack("llvm", DEBIAN_LLVM)
+    names = ("llvm-strip", "llvm-otool")
+    strip, otool = (
+        str(_wrapper(root, f"usr/lib/llvm-22/bin/{name}")) for name in names
+    )
+    return strip, otool
+
+
 def _wrapper(root: Path, program: str) -> Path:
     """A program of an unpacked package, as a script that tells it where its libraries are
     (in the environment of all that it starts, they would be everybody's)."""

@@ -88,8 +88,8 @@ class Run(NamedTuple):
     def job(self, *command: str | Path, **variables: str) -> None:
         """The main job, against an emulator of its own. The variables are the program's."""
         own = [f"{name}={value}" for name, value in variables.items()]
-        beside = [EMULATOR, "run", "--", sys.executable, HERE / "job.py"]
-        said = self(*beside, "env", *own, *command)
+        job = [str(EMULATOR), "run", "--", sys.executable, str(HERE / "job.py")]
+        said = self(*job, "env", *own, *command)
         assert ": answered" in said
 
 
