@@ -23,6 +23,7 @@ mod foreign;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
 mod clock;
+mod random;
 mod limits;
 mod process;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/bell.rs")]

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::{Event, Events, Observation, Tell};
 use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
+use crate::random::random;
 use crate::report::Board;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
 use crate::status::{Record, Status, TokenStatus};
@@ -427,16 +428,5 @@ impl Drop for CloseOnDrop {
         close(&self.0);
         // Here, where the host let go, and not where the worker does.
         self.0.events.stop_all();
-    }
-}
-
-/// Asked of the kernel each time: a generator's state would be copied by a
-/// fork, and a fleet of children would then march in step.
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    // Without entropy, no jitter: the middle.
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
-        Ok(4) => f64::from(u32::from_ne_bytes(bytes)) / (f64::from(u32::MAX) + 1.0),
-        _ => 0.5,
     }
 }

@@ -4,8 +4,6 @@
  * @packageDocumentation
  */
 
-import { addon } from './native';
-
 export { type ErrorCode, type ErrorDetails, SvidexError } from './errors';
 export type { EventKind, EventLevel, ProviderEvent } from './events';
 export type { CallOptions, ProviderOptions } from './options';
@@ -13,4 +11,4 @@ export { Provider, type WorkloadIdentity } from './provider';
 export type { LastError, Status, TokenStatus } from './status';
 
 /** Version of svidex. */
-export const version: string = addon.version();
+export const version: string = require('../package.json').version;

@@ -62,7 +62,9 @@ export class Provider {
   constructor(options: ProviderOptions, environment: typeof FROM_ENV);
   constructor(options: ProviderOptions, environment?: typeof FROM_ENV) {
     const settings = checkProviderOptions(options);
-    const native = succeeded(guarded(() => addon.open(settings, environment === FROM_ENV)));
+    // Without a native library it is this that fails, which is no defect.
+    const { open } = addon;
+    const native = succeeded(guarded(() => open(settings, environment === FROM_ENV)));
     const slot = (kind: TokenKind): Slot => ({
       kind,
       read: guarded(() => native.reader(kind)),
