@@ -230,8 +230,9 @@ typedef struct svidex_workload_identity svidex_workload_identity;
  * With `SVIDEX_RESULT_OK`, `token` is the callback's to free and `error` is
  * NULL; with any other result it is the other way round.
  *
- * It must not block (it holds up the other callbacks and renewals) and no C++
- * exception may leave it. Calls with a timeout of 0, asynchronous calls, and
+ * One that blocks holds up no other call and no renewal, but keeps a thread for as
+ * long; there are 32 for all callbacks of a process. No C++ exception may leave it.
+ * Calls with a timeout of 0, asynchronous calls, and
  * everything that frees or closes may be made from it.
  */
 typedef void (*svidex_token_callback)(void *user_data,
@@ -244,7 +245,7 @@ typedef void (*svidex_token_callback)(void *user_data,
  * order.
  *
  * One that blocks holds up nobody but itself: 64 events wait for it, and then some
- * are dropped. No C++ exception may leave it. Calls with a timeout of 0, asynchronous
+ * are dropped (`svidex_event_dropped_before` tells how many). No C++ exception may leave it. Calls with a timeout of 0, asynchronous
  * calls, `svidex_provider_status`, and everything that frees or closes may be
  * made from it, and so may `svidex_provider_observe`.
  */
@@ -629,8 +630,8 @@ void svidex_token_free(svidex_token *token);
  *
  * If this returns `SVIDEX_RESULT_OK`, the callback comes, whatever happens:
  * failures of the fetch are its to hear. With any other result it never comes:
- * `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `INTERNAL` (no thread could be
- * started). After a `fork()` it comes in the process that made the call.
+ * `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `SOURCE_UNAVAILABLE` (the system
+ * has no thread for the callback; try again later). After a `fork()` it comes in the process that made the call.
  */
 svidex_result svidex_provider_get_token_async(const svidex_provider *provider,
                                               int64_t timeout_ms,
@@ -851,9 +852,9 @@ void svidex_status_free(svidex_status *status);
  * If this returns `SVIDEX_RESULT_OK`, svidex holds `user_data` until `release`
  * is called with it, exactly once and after the last call of `callback` has
  * returned. That is
- * - when it is replaced or stopped: within the call that does it or, if
- *   `callback` is running just then, on that thread soon after (so a callback
- *   may still be at its last event when that call returns);
+ * - when it is replaced or stopped: within the call that does it or, if an event
+ *   is on its way or `callback` at work just then, on a thread of svidex soon after
+ *   (so a callback may still be at its last event when that call returns);
  * - after the last `svidex_provider_free`: within it or, once work under way has ended,
  *   on a thread of svidex soon after. `svidex_provider_close` alone does not;
  * - at once, if `callback` is NULL.
@@ -909,6 +910,12 @@ const char *svidex_event_message(const svidex_event *event);
  * When it happened, in milliseconds since 1970 (UTC); 0 for NULL.
  */
 int64_t svidex_event_at_unix_ms(const svidex_event *event);
+
+/**
+ * How many events right before this one were not told, because the callback was
+ * too far behind; 0 for NULL.
+ */
+uint64_t svidex_event_dropped_before(const svidex_event *event);
 
 /**
  * The cause of a failure; NULL if nothing failed.

@@ -19,6 +19,7 @@ type event struct {
 	message string
 	at      time.Time
 	failure *Error // nil if nothing failed.
+	dropped uint64 // By the native library, right before this one.
 }
 
 // eventLog takes events from native threads to a logger. A handler may take its
@@ -76,6 +77,7 @@ func readEvent(native *C.svidex_event) event {
 		kind:    C.GoString(C.svidex_event_kind(native)),
 		message: C.GoString(C.svidex_event_message(native)),
 		at:      time.UnixMilli(int64(C.svidex_event_at_unix_ms(native))),
+		dropped: uint64(C.svidex_event_dropped_before(native)),
 	}
 	if failure := C.svidex_event_error(native); failure != nil {
 		kind := Kind(C.GoString(C.svidex_result_name(C.svidex_error_result(failure))))
@@ -100,6 +102,7 @@ func slogLevel(level C.svidex_level) slog.Level {
 
 // put never waits.
 func (l *eventLog) put(e event) {
+	l.dropped.Add(e.dropped)
 	select {
 	case l.events <- e:
 	default:

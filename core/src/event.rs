@@ -149,14 +149,15 @@ impl Observation {
 /// What an observer does with an event.
 pub(crate) type Tell = Box<dyn Fn(&Event) + Send + Sync>;
 
-/// One observer, with the events that it has not been told yet. A thread for the
-/// host's code tells it one after the other.
+/// One observer.
 struct Observer {
     id: Observation,
     tell: Option<Tell>,
     stopped: AtomicBool,
-    /// Made anew in a forked child: a thread of the parent may hold the lock.
-    queue: ArcSwap<OfProcess<Mutex<Queue>>>,
+    /// What it has not been told yet: a thread for the host's code tells it one after
+    /// the other. Made anew in a forked child: a thread of the parent may hold the
+    /// lock. None for one that never waits: it is told where the event happens.
+    queue: Option<ArcSwap<OfProcess<Mutex<Queue>>>>,
 }
 
 #[derive(Default)]
@@ -167,26 +168,30 @@ struct Queue {
 }
 
 impl Observer {
-    fn new(id: Observation, tell: Tell) -> Arc<Self> {
+    fn new(id: Observation, tell: Tell, waits: bool) -> Arc<Self> {
+        let queue = || ArcSwap::from_pointee(OfProcess::new(Mutex::default()));
         Arc::new(Self {
             id,
             tell: Some(tell),
             stopped: AtomicBool::new(false),
-            queue: ArcSwap::from_pointee(OfProcess::new(Mutex::default())),
+            queue: waits.then(queue),
         })
     }
 
     /// Never waits.
-    fn put(self: &Arc<Self>, event: Event) {
-        if self.queue.load().is_inherited() {
+    fn put(self: &Arc<Self>, event: &Event) {
+        let Some(current) = &self.queue else {
+            return self.tell(event);
+        };
+        if current.load().is_inherited() {
             let fresh = Arc::new(OfProcess::new(Mutex::default()));
-            self.queue.store(fresh);
+            current.store(fresh);
         }
-        let queue = self.queue.load_full();
+        let queue = current.load_full();
         let Some(waiting) = queue.get() else { return };
         {
             let mut waiting = lock(waiting);
-            waiting.backlog.put(event);
+            waiting.backlog.put(event.clone());
             if std::mem::replace(&mut waiting.served, true) {
                 return;
             }
@@ -210,12 +215,16 @@ impl Observer {
                 return;
             };
             event.dropped_before = dropped;
-            if let Some(tell) = &self.tell
-                && !self.stopped.load(Ordering::Acquire)
-            {
-                // A panic of the host's is the host's: the next event is told.
-                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tell(&event)));
-            }
+            self.tell(&event);
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        if let Some(tell) = &self.tell
+            && !self.stopped.load(Ordering::Acquire)
+        {
+            // A panic of the host's is the host's: the next event is told.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| tell(event)));
         }
     }
 }
@@ -249,13 +258,14 @@ impl Default for Events {
 impl Events {
     pub(crate) fn observe(&self, tell: Tell) -> Observation {
         let id = Observation(self.next.fetch_add(1, Ordering::Relaxed));
-        self.replace(id, Some(tell));
+        self.replace(id, Some(Observer::new(id, tell, true)));
         id
     }
 
     /// In place of the one that was observing under the same name.
-    pub(crate) fn replace_sole(&self, tell: Option<Tell>) {
-        self.replace(Observation::SOLE, tell);
+    pub(crate) fn replace_sole(&self, tell: Option<Tell>, waits: bool) {
+        let id = Observation::SOLE;
+        self.replace(id, tell.map(|tell| Observer::new(id, tell, waits)));
     }
 
     pub(crate) fn stop(&self, id: Observation) {
@@ -268,8 +278,7 @@ impl Events {
         }
     }
 
-    fn replace(&self, id: Observation, tell: Option<Tell>) {
-        let fresh = tell.map(|tell| Observer::new(id, tell));
+    fn replace(&self, id: Observation, fresh: Option<Arc<Observer>>) {
         let were = self.observers.rcu(|observers| {
             let others = observers.iter().filter(|it| it.id != id).cloned();
             others.chain(fresh.clone()).collect::<Vec<_>>()
@@ -291,7 +300,7 @@ impl Events {
         }
         let event = event();
         for observer in observers.iter() {
-            observer.put(event.clone());
+            observer.put(&event);
         }
     }
 }

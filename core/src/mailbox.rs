@@ -162,7 +162,8 @@ impl Waiting {
     pub(crate) fn new(mailbox: Arc<Mailbox>, kind: TokenKind) -> Self {
         let counter = mailbox.counter(kind);
         counter.waiting.fetch_add(1, Ordering::AcqRel);
-        mailbox.wake();
+        // Who gives up before the worker looks has asked all the same.
+        mailbox.ask(kind);
         Self {
             mailbox: OfProcess::new(mailbox),
             kind,

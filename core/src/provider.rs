@@ -301,7 +301,15 @@ impl Provider {
     /// or stops it.
     #[doc(hidden)]
     pub fn replace_observer(&self, observer: Option<Tell>) {
-        self.shared.events.replace_sole(observer);
+        self.shared.events.replace_sole(observer, true);
+    }
+
+    /// The same for bindings whose observer never waits and runs nothing of the
+    /// host's, because it has a [`Backlog`](crate::Backlog) of its own: it is told
+    /// where the event happens, before those who wait for a token hear of it.
+    #[doc(hidden)]
+    pub fn replace_relay(&self, observer: Tell) {
+        self.shared.events.replace_sole(Some(observer), false);
     }
 
     /// The provider at this moment. Never waits.

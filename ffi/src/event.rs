@@ -57,6 +57,7 @@ pub struct svidex_event {
     kind: CString,
     message: CString,
     at_unix_ms: i64,
+    dropped_before: u64,
     /// Counted, so that C may retain what it borrows.
     error: Option<Arc<svidex_error>>,
 }
@@ -68,6 +69,7 @@ impl From<&Event> for svidex_event {
             kind: text::owned(event.kind.as_str()),
             message: text::owned(&event.message),
             at_unix_ms: event.at_unix_ms,
+            dropped_before: event.dropped_before,
             error: (event.error.as_deref()).map(|error| Arc::new(svidex_error::from(error))),
         }
     }
@@ -77,7 +79,7 @@ impl From<&Event> for svidex_event {
 /// order.
 ///
 /// One that blocks holds up nobody but itself: 64 events wait for it, and then some
-/// are dropped. No C++ exception may leave it. Calls with a timeout of 0, asynchronous
+/// are dropped (`svidex_event_dropped_before` tells how many). No C++ exception may leave it. Calls with a timeout of 0, asynchronous
 /// calls, `svidex_provider_status`, and everything that frees or closes may be
 /// made from it, and so may `svidex_provider_observe`.
 pub type svidex_event_callback =
@@ -126,9 +128,9 @@ impl Drop for Observer {
 /// If this returns `SVIDEX_RESULT_OK`, svidex holds `user_data` until `release`
 /// is called with it, exactly once and after the last call of `callback` has
 /// returned. That is
-/// - when it is replaced or stopped: within the call that does it or, if
-///   `callback` is running just then, on that thread soon after (so a callback
-///   may still be at its last event when that call returns);
+/// - when it is replaced or stopped: within the call that does it or, if an event
+///   is on its way or `callback` at work just then, on a thread of svidex soon after
+///   (so a callback may still be at its last event when that call returns);
 /// - after the last `svidex_provider_free`: within it or, once work under way has ended,
 ///   on a thread of svidex soon after. `svidex_provider_close` alone does not;
 /// - at once, if `callback` is NULL.
@@ -230,6 +232,17 @@ pub unsafe extern "C" fn svidex_event_at_unix_ms(event: *const svidex_event) -> 
         // SAFETY: NULL or a live handle, by the rules of the header.
         let event = unsafe { event.as_ref() };
         event.map_or(0, |event| event.at_unix_ms)
+    })
+}
+
+/// How many events right before this one were not told, because the callback was
+/// too far behind; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_event_dropped_before(event: *const svidex_event) -> u64 {
+    guard("svidex_event_dropped_before", 0, || {
+        // SAFETY: NULL or a live handle, by the rules of the header.
+        let event = unsafe { event.as_ref() };
+        event.map_or(0, |event| event.dropped_before)
     })
 }
 

@@ -26,8 +26,9 @@ pub struct svidex_operation {
 /// With `SVIDEX_RESULT_OK`, `token` is the callback's to free and `error` is
 /// NULL; with any other result it is the other way round.
 ///
-/// It must not block (it holds up the other callbacks and renewals) and no C++
-/// exception may leave it. Calls with a timeout of 0, asynchronous calls, and
+/// One that blocks holds up no other call and no renewal, but keeps a thread for as
+/// long; there are 32 for all callbacks of a process. No C++ exception may leave it.
+/// Calls with a timeout of 0, asynchronous calls, and
 /// everything that frees or closes may be made from it.
 pub type svidex_token_callback = Option<
     unsafe extern "C" fn(
@@ -100,8 +101,8 @@ impl Drop for Completion {
 ///
 /// If this returns `SVIDEX_RESULT_OK`, the callback comes, whatever happens:
 /// failures of the fetch are its to hear. With any other result it never comes:
-/// `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `INTERNAL` (no thread could be
-/// started). After a `fork()` it comes in the process that made the call.
+/// `INVALID_ARGUMENT` (a NULL or a timeout of 0) or `SOURCE_UNAVAILABLE` (the system
+/// has no thread for the callback; try again later). After a `fork()` it comes in the process that made the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_provider_get_token_async(
     provider: *const svidex_provider,

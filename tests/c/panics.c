@@ -407,6 +407,7 @@ TRY_EVENT(svidex_event_level, == SVIDEX_LEVEL_DEBUG, == SVIDEX_LEVEL_ERROR)
 TRY_EVENT(svidex_event_kind, [0] == '\0', [0] == 'f')
 TRY_EVENT(svidex_event_message, [0] == '\0', [0] != '\0')
 TRY_EVENT(svidex_event_at_unix_ms, == 0, > 0)
+TRY_EVENT(svidex_event_dropped_before, == 0, == 0)
 TRY_EVENT(svidex_event_error, == NULL, != NULL)
 
 static void must(svidex_result result, svidex_error *error) {
@@ -545,6 +546,7 @@ static const test_case exports[] = {
     EXPORT(svidex_event_kind),
     EXPORT(svidex_event_message),
     EXPORT(svidex_event_at_unix_ms),
+    EXPORT(svidex_event_dropped_before),
     EXPORT(svidex_event_error),
 };
 

@@ -146,7 +146,8 @@ program "suite, C99, shared library" "$work/suite"
 program "suite, C++, shared library" "$work/suite++"
 # LeakSanitizer is part of it. A leak is reported at the end, by the exit status.
 program "suite, AddressSanitizer and LeakSanitizer, static library" \
-    env SVIDEX_TEST_PATIENCE=3 ASAN_OPTIONS=detect_leaks=1 "$work/suite-asan"
+    env SVIDEX_TEST_PATIENCE=3 ASAN_OPTIONS=detect_leaks=1 \
+    LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0" "$work/suite-asan"
 program "suite, valgrind" \
     env SVIDEX_TEST_PATIENCE=20 valgrind -q --leak-check=full --num-callers=30 \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=99 \

@@ -69,11 +69,11 @@ pub(crate) fn start(provider: &Provider, ring: &Function<'_, (), ()>) -> Result<
         .build()?;
     let backlog = Arc::new(Mutex::new(Backlog::default()));
     let put = Arc::clone(&backlog);
-    provider.replace_observer(Some(Box::new(move |event| {
+    provider.replace_relay(Box::new(move |event| {
         lock(&put).put(event.clone());
         // Refused when the environment is gone, or JavaScript is to come anyway.
         bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    })));
+    }));
     Ok(NativeObservation { backlog })
 }
 

@@ -147,11 +147,11 @@ pub(crate) fn observe(provider: &svidex::Provider) {
         source: status.source,
         audience: status.audience,
     });
-    provider.observe(move |event| {
+    provider.replace_relay(Box::new(move |event| {
         if let Some(log) = current() {
             log.put(event, &origin);
         }
-    });
+    }));
 }
 
 /// Starts the log, if the program has imported `logging` and there is none yet.

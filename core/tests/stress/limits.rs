@@ -258,11 +258,7 @@ fn with_a_few_descriptors_left() {
             limit(Resource::Nofile, lowest_free() + left);
             let mut all = Vec::new();
             for _ in 0..short_or_long(2, 20) {
-                all.extend(one_of_each(
-                    &provider,
-                    &KINDS[..1],
-                    Duration::from_millis(200),
-                ));
+                all.extend(one_of_each(&provider, &KINDS, Duration::from_millis(200)));
             }
             check(&all, "")?;
             lift(Resource::Nofile);

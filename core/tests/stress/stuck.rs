@@ -83,26 +83,27 @@ fn an_observer_that_falls_behind_is_told_how_much_it_missed() {
         let _ = told.send(event.dropped_before);
         stuck();
     });
-    // Two events each time.
-    let count = 50;
-    for _ in 0..count {
-        for kind in [TokenKind::Access, TokenKind::Subject] {
-            if let Some(token) = provider.cached(kind) {
-                provider.invalidate(token.expose_secret());
-            }
+    // One event each time, which is there once the fetch is counted.
+    let fetch = || {
+        if let Some(token) = provider.cached(TokenKind::Subject) {
+            provider.invalidate(token.expose_secret());
         }
         let fetches = provider.status().fetches;
         call(&provider, TokenKind::Subject, HANG_GUARD).expect("a token");
         eventually("a fetch", || provider.status().fetches > fetches);
+    };
+    let next = || events.recv_timeout(HANG_GUARD).expect("an event");
+    fetch();
+    assert_eq!(next(), 0, "it hangs at the first");
+    for _ in 0..64 + 6 {
+        fetch();
     }
-    let fetches = provider.status().fetches;
     drop(release);
-    let mut seen = 0;
-    while seen < fetches {
-        seen += 1 + events.recv_timeout(HANG_GUARD).expect("an event");
-        if seen >= fetches.min(65) {
-            break;
-        }
+    for waited in 0..64 {
+        assert_eq!(next(), 0, "event {waited} of those that waited");
     }
-    assert!(seen > 0);
+    fetch();
+    assert_eq!(next(), 6);
+    fetch();
+    assert_eq!(next(), 0);
 }

@@ -1,6 +1,7 @@
 /* What a host's log is told. */
 #define _POSIX_C_SOURCE 200809L
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ void test_event_names(void) {
     CHECK_TEXT(svidex_event_kind(NULL), "");
     CHECK_TEXT(svidex_event_message(NULL), "");
     CHECK(svidex_event_at_unix_ms(NULL) == 0);
+    CHECK(svidex_event_dropped_before(NULL) == 0);
     CHECK(svidex_event_error(NULL) == NULL);
 }
 
@@ -191,4 +193,84 @@ void test_inside_an_observer(void) {
     CHECK(!self.book.too_early && !self.book.in_caller);
     journal_close(&self.book);
     journal_close(&self.next);
+}
+
+typedef struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool leave;
+    int told;
+    uint64_t dropped[80]; /* right before each */
+} blocked;
+
+static void block(void *user_data, const svidex_event *event) {
+    blocked *self = (blocked *)user_data;
+    pthread_mutex_lock(&self->mutex);
+    self->dropped[self->told++] = svidex_event_dropped_before(event);
+    pthread_cond_broadcast(&self->changed);
+    while (!self->leave) {
+        pthread_cond_wait(&self->changed, &self->mutex);
+    }
+    pthread_mutex_unlock(&self->mutex);
+}
+
+static void wait_told(blocked *self, int count) {
+    pthread_mutex_lock(&self->mutex);
+    while (self->told < count) {
+        pthread_cond_wait(&self->changed, &self->mutex);
+    }
+    pthread_mutex_unlock(&self->mutex);
+}
+
+/* A new SVID: one event. */
+static void renew(const svidex_provider *provider) {
+    svidex_token *token = must_get(provider);
+    svidex_error *error = NULL;
+    CHECK_OK(svidex_provider_invalidate(provider, svidex_token_value(token), &error), error);
+    svidex_token_free(token);
+    svidex_token_free(must_get(provider));
+}
+
+static void wait_fetched(const svidex_provider *provider, uint64_t count) {
+    uint64_t fetched = 0;
+    while (fetched < count) {
+        svidex_status *status = NULL;
+        svidex_error *error = NULL;
+        CHECK_OK(svidex_provider_status(provider, &status, &error), error);
+        fetched = svidex_status_fetches(status);
+        svidex_status_free(status);
+    }
+}
+
+/* It holds up no call and no renewal, and is told what it missed. */
+void test_blocked_in_an_observer(void) {
+    /* Its callback may still be on its way out when the test is over. */
+    static blocked self;
+    pthread_mutex_init(&self.mutex, NULL);
+    pthread_cond_init(&self.changed, NULL);
+    svidex_provider *provider = fresh_provider();
+    emulator_settings("{\"svid_repeat\":false}");
+    svidex_error *error = NULL;
+    CHECK_OK(svidex_provider_observe(provider, block, &self, NULL, &error), error);
+    svidex_token_free(must_get(provider));
+    wait_told(&self, 1);
+    for (int i = 0; i < 64 + 6; i++) {
+        renew(provider);
+    }
+    /* Counted once it is told. */
+    wait_fetched(provider, 1 + 64 + 6);
+    pthread_mutex_lock(&self.mutex);
+    CHECK(self.told == 1);
+    self.leave = true;
+    pthread_cond_broadcast(&self.changed);
+    pthread_mutex_unlock(&self.mutex);
+    wait_told(&self, 1 + 64);
+    renew(provider);
+    wait_told(&self, 1 + 64 + 1);
+    for (int i = 0; i < 1 + 64; i++) {
+        CHECK(self.dropped[i] == 0);
+    }
+    CHECK(self.dropped[65] == 6);
+    svidex_provider_free(provider);
+    emulator_reset();
 }

@@ -83,6 +83,7 @@ int main(int argc, char **argv) {
         CASE(events_of_failures),
         CASE(observers_are_released),
         CASE(inside_an_observer),
+        CASE(blocked_in_an_observer),
         CASE(async),
         CASE(async_never_inline),
         CASE(async_failure),

@@ -60,6 +60,7 @@ void test_events_of_a_renewal(void);
 void test_events_of_failures(void);
 void test_observers_are_released(void);
 void test_inside_an_observer(void);
+void test_blocked_in_an_observer(void);
 
 void test_async(void);
 void test_async_never_inline(void);

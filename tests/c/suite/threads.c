@@ -130,6 +130,7 @@ typedef struct {
     int closed;  /* those who were told CLOSED */
     int failed;  /* those who were told anything else */
     svidex_provider *main_reference;
+    int let_go; /* of the main reference, by a callback */
 } crowd;
 
 typedef struct {
@@ -212,6 +213,7 @@ static void close_and_free(void *user_data, svidex_result result, svidex_token *
     svidex_provider_free(all->main_reference);
     svidex_token_free(token);
     svidex_error_free(error);
+    note(all, &all->let_go);
 }
 
 static void end_while_read(ending how) {
@@ -252,6 +254,12 @@ static void end_while_read(ending how) {
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
+    /* The callback may be the last to be done. */
+    pthread_mutex_lock(&all.mutex);
+    while (how == CLOSED_AND_FREED_IN_A_CALLBACK && all.let_go == 0) {
+        pthread_cond_wait(&all.changed, &all.mutex);
+    }
+    pthread_mutex_unlock(&all.mutex);
     CHECK(all.failed == 0 && all.closed == (how == FREED_BY_ALL ? 0 : THREADS));
     pthread_cond_destroy(&all.changed);
     pthread_mutex_destroy(&all.mutex);
