@@ -2,6 +2,7 @@
 
 usage: scripts/dist [--only TARGET …]
        scripts/dist --join FOLDER …     one dist/ of those that several machines made
+       scripts/dist --check TARGET …    only whether it would compile
 
 A target is a name such as linux-arm64-musl, or `native`; without --only it is all of
 them. What has not changed is not compiled again.
@@ -22,7 +23,7 @@ import go_modules
 import npm_packages
 import python_packages
 from archives import Entry, file, write_tar_gz
-from compile import BUILT, ROOT, compile_for
+from compile import BUILT, ROOT, check_for, compile_for
 from targets import TARGETS, Target, named
 
 DIST = ROOT / "dist"
@@ -32,7 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/dist", usage=__doc__)
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--join", nargs="+", default=[], type=Path)
+    parser.add_argument("--check", nargs="+", default=[])
     arguments = parser.parse_args()
+    if arguments.check:
+        for target in named(arguments.check):
+            check_for(target)
+        return
     shutil.rmtree(DIST, ignore_errors=True)
     if arguments.join:
         join(arguments.join)

@@ -142,4 +142,3 @@ def licenses() -> list[archives.Entry]:
 
 def _output(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-

@@ -26,6 +26,31 @@ class Compiled:
 
 
 def compile_for(target: Target) -> Compiled:
+    _cargo(target, "build")
+    made = BUILT / target.triple / "release"
+    suffix = target.shared_suffix
+    if target.system == "darwin" and not _is_at_home(target):
+        _strip(made, suffix)
+    return Compiled(
+        shared=made / f"libsvidex_ffi{suffix}",
+        static=made / "libsvidex_ffi.a",
+        python=made / f"lib_svidex{suffix}",
+        node=made / f"libsvidex_node{suffix}",
+        command=made / "svidex",
+    )
+
+
+def check_for(target: Target) -> None:
+    """Whether all of it would compile."""
+    _cargo(target, "check")
+
+
+def _is_at_home(target: Target) -> bool:
+    """A Mac has what building for Macs takes."""
+    return here().system == target.system == "darwin"
+
+
+def _cargo(target: Target, what: str) -> None:
     rust = tools.rust_for(target)
     flags = [f"--remap-path-prefix={path}={name}" for path, name in _paths(rust)]
     if target.is_musl:
@@ -34,9 +59,9 @@ def compile_for(target: Target) -> Compiled:
         # A library is loaded by a program that has its libc already. (The command is
         # static all the same: that is how zig links for musl.)
         flags += ["-Ctarget-feature=-crt-static"]
-    on_a_mac = here().system == target.system == "darwin"
+    at_home = _is_at_home(target)
     # Elsewhere rustc asks for a tool that only rustup has.
-    strip = "symbols" if on_a_mac or target.system == "linux" else "none"
+    strip = "symbols" if at_home or target.system == "linux" else "none"
     environment = {
         **os.environ,
         **rust.environment,
@@ -48,27 +73,20 @@ def compile_for(target: Target) -> Compiled:
         "PYO3_BUILD_EXTENSION_MODULE": "1",
         "MACOSX_DEPLOYMENT_TARGET": target.libc_version,
     }
-    if not on_a_mac:
-        environment["PATH"] = f"{tools.python_tools()}{os.pathsep}{environment['PATH']}"
-    command = ["cargo", "build" if on_a_mac else "zigbuild", "--release", "--locked"]
-    command += ["--target", target.triple if on_a_mac else target.for_zig]
+    if at_home:
+        command = ["cargo", what, "--target", target.triple]
+    else:
+        folder = tools.python_tools()
+        environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
+        verb = "zigbuild" if what == "build" else what
+        command = ["cargo-zigbuild", verb, "--target", target.for_zig]
+    command += ["--release", "--locked"]
     if rust.builds_std:
         command += ["-Zbuild-std=std,panic_unwind"]
     command += [part for package in PACKAGES for part in ("-p", package)]
     # Such as -j2 and --quiet, where others work on the same machine.
     command += os.environ.get("SVIDEX_CARGO_FLAGS", "").split()
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    made = BUILT / target.triple / "release"
-    suffix = target.shared_suffix
-    if target.system == "darwin" and not on_a_mac:
-        _strip(made, suffix)
-    return Compiled(
-        shared=made / f"libsvidex_ffi{suffix}",
-        static=made / "libsvidex_ffi.a",
-        python=made / f"lib_svidex{suffix}",
-        node=made / f"libsvidex_node{suffix}",
-        command=made / "svidex",
-    )
 
 
 def _strip(made: Path, suffix: str) -> None:

@@ -92,6 +92,7 @@ def linked() -> list[Crate]:
     return sorted(found.values(), key=lambda crate: (crate.name, crate.version))
 
 
+@functools.cache
 def third_party_notices() -> Path:
     """THIRD-PARTY-NOTICES: each licence text once, after the names that it is for."""
     texts: dict[str, list[str]] = {}
@@ -176,6 +177,7 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 DEALINGS IN THE SOFTWARE."""
 
 
+@functools.cache
 def bill_of_materials() -> Path:
     """CycloneDX 1.6, as JSON. The same for the same lock file: its number is a hash."""
     with (ROOT / "Cargo.lock").open("rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 import shutil
@@ -85,6 +86,7 @@ def _hash(content: bytes) -> str:
     return f"sha256={digest.decode()},{len(content)}"
 
 
+@functools.cache
 def _metadata() -> list[tuple[str, bytes]]:
     """What pyproject.toml says, in the words of its own build backend."""
     with tempfile.TemporaryDirectory() as folder:
