@@ -73,7 +73,7 @@ impl Inner {
 #[pymethods]
 impl Mailbox {
     #[new]
-    fn new() -> PyResult<Self> {
+    pub(crate) fn new() -> PyResult<Self> {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
@@ -108,6 +108,29 @@ impl Mailbox {
 }
 
 impl Mailbox {
+    /// Asks for a token and waits for it as `wait_readable` does: a function that
+    /// returns once a descriptor can be read. What it raises ends the call.
+    pub(crate) fn wait(
+        &self,
+        py: Python<'_>,
+        provider: &svidex::Provider,
+        kind: svidex::TokenKind,
+        timeout: Option<Duration>,
+        wait_readable: &Bound<'_, PyAny>,
+    ) -> PyResult<Arc<Token>> {
+        let started = self.start(provider, kind, timeout);
+        let operation = started.map_err(|failure| failure.into_py_err(py))?;
+        loop {
+            if let Err(error) = wait_readable.call1((self.fileno(),)) {
+                operation.cancel(py)?;
+                return Err(error);
+            }
+            if let Some((_, answer)) = self.inner.take().pop() {
+                return answer.map_err(|error| Failure::Reported(error).into_py_err(py));
+            }
+        }
+    }
+
     /// Asks for a token; the answer comes here under the operation's ticket.
     pub(crate) fn start(
         &self,
