@@ -59,11 +59,7 @@ impl HostText {
     }
 
     /// The text of a token that somebody waited for.
-    pub(crate) fn of<'py>(
-        &self,
-        py: Python<'py>,
-        token: &Token,
-    ) -> PyResult<Bound<'py, PyString>> {
+    pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> PyResult<Bound<'py, PyString>> {
         match self.with(py, |inner| text_of(py, inner.kept.as_ref(), token)) {
             Some(text) => Ok(text.into_bound(py)),
             None => self.keep(py, token),

@@ -91,6 +91,9 @@ async fn authenticate(
             next.run(request).await
         }
         Err(refused) => {
+            // An upload is taken whole, as a server behind a gateway does it: a
+            // client that cannot go on writing may not look for an answer.
+            let _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
             openai
                 .world
                 .counting
