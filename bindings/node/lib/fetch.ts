@@ -46,6 +46,11 @@ export interface Replay {
   send(token: string): Promise<Response>;
 }
 
+// A token that replaced a refused one and was refused as well, by provider. Then it is
+// not the token that is wrong, and yet another exchange, one for every request, would
+// only hide the server's answer behind a wait.
+const suspects = new WeakMap<TokenProvider, string>();
+
 /**
  * @internal Sends a request, and if it is answered 401 once more with a new token.
  * The refused token is not used again, by nobody.
@@ -55,8 +60,10 @@ export async function replaying(
   { token, replayable, send }: Replay,
 ): Promise<Response> {
   const response = await send(token);
+  const suspect = suspects.get(provider) === token;
+  if (suspect && response.ok) suspects.delete(provider);
   // After a redirect it is another server's word: a token stays with its origin.
-  if (response.status !== UNAUTHORIZED || response.redirected) return response;
+  if (response.status !== UNAUTHORIZED || response.redirected || suspect) return response;
   provider.invalidate(token);
   if (!replayable) return response;
   let newer: string;
@@ -68,7 +75,9 @@ export async function replaying(
   }
   if (newer === token) return response;
   await response.body?.cancel();
-  return send(newer);
+  const second = await send(newer);
+  if (second.status === UNAUTHORIZED && !second.redirected) suspects.set(provider, newer);
+  return second;
 }
 
 /** @internal A stream can be read once; everything else again. */

@@ -63,6 +63,14 @@ test('never twice', async (t) => {
   assert.equal(seen.length, 2);
 });
 
+test('a server that refuses every token costs one exchange', async (t) => {
+  const { url } = await serve(t, { disliked: ['access-token-1', 'access-token-2'] });
+  const provider = new FakeProvider();
+  const fetch = provider.fetch({ hosts: [url] });
+  for (let i = 0; i < 3; i += 1) assert.equal((await fetch(url)).status, 401);
+  assert.deepEqual(provider.invalidated, ['access-token-1']);
+});
+
 test('a stream is not sent in part: the next request has a new token', async (t) => {
   const { seen, url } = await serve(t);
   const fetch = new FakeProvider().fetch({ hosts: [url] });

@@ -184,6 +184,22 @@ def test_never_twice(post: Any, server: Server) -> None:
     ]
 
 
+def test_a_server_that_refuses_every_token_costs_one_exchange(
+    post: Any, server: Server
+) -> None:
+    server.disliked |= {"access-token-2"}
+    provider = FakeProvider()
+    auth = svidex.auth(provider, hosts=[server.url])
+    assert [post(auth, server.url, {}) for _ in range(3)] == [401] * 3
+    assert provider.invalidated == ["access-token-1"]
+    # Once it takes the token again, a later refusal is one like any other.
+    server.disliked = set()
+    assert post(auth, server.url, {}) == 200
+    server.disliked = {"access-token-2"}
+    assert post(auth, server.url, {}) == 200
+    assert provider.invalidated == ["access-token-1", "access-token-2"]
+
+
 def test_files_are_sent_whole_again(post: Any, server: Server) -> None:
     auth = svidex.auth(FakeProvider(), hosts=[server.url])
     assert post(auth, server.url, {"files": {"file": io.BytesIO(b"x" * 100_000)}}) == 200

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ._errors import Error
 from ._hosts import Hosts, origin
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ._protocol import TokenProvider
 
 UNAUTHORIZED = 401
+_BAD_REQUEST = 400
 
 
 def auth(provider: TokenProvider | None = None, *, hosts: Iterable[str] | None = None) -> Any:
@@ -73,7 +75,7 @@ class _Auth:
         attempt.use(attempt.token())
         response = yield request
         if attempt.was_refused(response) and attempt.use(attempt.token()):
-            yield request
+            attempt.was_refused((yield request))
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         if not self._may_go(request.url):
@@ -83,7 +85,7 @@ class _Auth:
         attempt.use(await attempt.token_async())
         response = yield request
         if attempt.was_refused(response) and attempt.use(await attempt.token_async()):
-            yield request
+            attempt.was_refused((yield request))
 
     def __call__(self, request: Any, handler: Callable[[Any], Any] | None = None) -> Any:
         """For requests, and as aiohttp's middleware."""
@@ -109,10 +111,10 @@ class _Auth:
         request.headers["Authorization"] = f"Bearer {used}"
 
         def replay(response: Any, **send_options: Any) -> Any:
-            refused = response.status_code == UNAUTHORIZED
-            if not refused or not _carries(response.request, used):
+            if not _carries(response.request, used):
                 return response
-            self._provider.invalidate(used)
+            if not invalidated(self._provider, used, response.status_code, again=False):
+                return response
             again = response.request.copy()
             again.deregister_hook("response", replay)
             if not _rewound(again):
@@ -128,6 +130,7 @@ class _Auth:
             _ = response.content
             response.close()
             second = response.connection.send(again, **send_options)
+            invalidated(self._provider, newer, second.status_code, again=True)
             second.history.append(response)
             second.request = again
             return second
@@ -143,9 +146,8 @@ class _Auth:
             used = await self._provider.access_token_async()
             request.headers["Authorization"] = f"Bearer {used}"
             response = await handler(request)
-            if response.status != UNAUTHORIZED:
+            if not invalidated(self._provider, used, response.status, again=False):
                 return response
-            self._provider.invalidate(used)
             if getattr(request.body, "consumed", False):
                 return response
             newer = await self._provider.access_token_async()
@@ -155,10 +157,34 @@ class _Auth:
             return response
         response.release()
         request.headers["Authorization"] = f"Bearer {newer}"
-        return await handler(request)
+        second = await handler(request)
+        invalidated(self._provider, newer, second.status, again=True)
+        return second
 
     def _may_go(self, url: Any) -> bool:
         return origin(url.scheme, url.host, url.port) in self._hosts
+
+
+# By provider: a token that replaced a refused one and was refused as well. Then it is
+# not the token that is wrong, and yet another exchange, one for every request, would
+# only hide the server's answer behind a wait.
+_suspects: WeakKeyDictionary[TokenProvider, str] = WeakKeyDictionary()
+
+
+def invalidated(provider: TokenProvider, token: str, status: int, again: bool) -> bool:
+    """Drops a token that was answered 401, unless it had replaced one already (`again`)."""
+    suspect = _suspects.get(provider) == token
+    if status != UNAUTHORIZED:
+        if suspect and status < _BAD_REQUEST:
+            _suspects.pop(provider, None)
+        return False
+    if suspect:
+        return False
+    if again:
+        _suspects[provider] = token
+        return False
+    provider.invalidate(token)
+    return True
 
 
 class Attempt:
@@ -170,6 +196,7 @@ class Attempt:
         self._library = type(request).__module__.partition(".")[0]
         self._body = _Body(request)
         self._used: str | None = None
+        self._again = False
 
     def token(self) -> str:
         """For this request. A failure is the HTTP library's or the SDK's, too."""
@@ -188,6 +215,7 @@ class Attempt:
         """Puts the token on the request; False if that one was refused already."""
         if token == self._used:
             return False
+        self._again = self._used is not None
         self._used = token
         self.request.headers["Authorization"] = f"Bearer {token}"
         return True
@@ -195,13 +223,14 @@ class Attempt:
     def was_refused(self, response: Any) -> bool:
         """Whether to send the request once more: this token was what the server did
         not like, and the body can be had again. The token is not used again.
+
+        Asked of each response, the second one included.
         """
-        if response.status_code != UNAUTHORIZED or self._used is None:
-            return False
         # After a redirect to another origin it was not sent at all.
-        if not _carries(response.request, self._used):
+        if self._used is None or not _carries(response.request, self._used):
             return False
-        self._provider.invalidate(self._used)
+        if not invalidated(self._provider, self._used, response.status_code, self._again):
+            return False
         return self._body.rewind()
 
     def _timeout(self) -> float | None:

@@ -192,7 +192,9 @@ class OpenAI(_Ours, _openai.OpenAI):
         if not again:
             return response
         response.close()
-        return super()._send_request(request, stream=stream, **options)
+        response = super()._send_request(request, stream=stream, **options)
+        attempt.was_refused(response)
+        return response
 
     def _connecting(
         self, connect: Callable[..., Any], tokens: TokenProvider
@@ -280,7 +282,9 @@ class AsyncOpenAI(_Ours, _openai.AsyncOpenAI):
         if not again:
             return response
         await response.aclose()
-        return await super()._send_request(request, stream=stream, **options)
+        response = await super()._send_request(request, stream=stream, **options)
+        attempt.was_refused(response)
+        return response
 
     def _connecting(
         self, connect: Callable[..., Any], tokens: TokenProvider
