@@ -57,6 +57,16 @@ func (p *Provider) read(ctx context.Context, kind tokenKind, isInMemory bool) (s
 
 // fromMemory never waits. It gives nothing if the token has just ended.
 func (p *Provider) fromMemory(kind tokenKind) (string, bool) {
+	token, ok := p.nativeFromMemory(kind)
+	if !ok {
+		return "", false
+	}
+	defer C.svidex_token_free(token)
+	return adopt(p.held(kind), token), true
+}
+
+// nativeFromMemory is the same for a handle, which the caller frees.
+func (p *Provider) nativeFromMemory(kind tokenKind) (*C.svidex_token, bool) {
 	const neverWait = 0
 	var token *C.svidex_token
 	var result C.svidex_result
@@ -66,11 +76,7 @@ func (p *Provider) fromMemory(kind tokenKind) (string, bool) {
 		result = C.svidex_provider_get_token(p.handle, neverWait, &token, nil)
 	}
 	runtime.KeepAlive(p)
-	if result != C.SVIDEX_RESULT_OK {
-		return "", false // A call that waits tells why.
-	}
-	defer C.svidex_token_free(token)
-	return adopt(p.held(kind), token), true
+	return token, result == C.SVIDEX_RESULT_OK // If not, a call that waits tells why.
 }
 
 // held is where the Go string of such a token is kept.
