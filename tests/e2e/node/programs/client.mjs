@@ -132,6 +132,30 @@ await part(async () => {
   await world.heal();
 });
 
+// Sockets have the token in their handshake.
+await part(async () => {
+  const sdk = process.env.SVIDEX_E2E_SDK;
+  const { OpenAIRealtimeWS } = await import(`${sdk}/realtime/ws`);
+  const { ResponsesWS } = await import(`${sdk}/resources/responses/ws`);
+  const direct = await makeClient(provider, { baseURL: world.info.api_base_url });
+  const heard = (socket, event, say) =>
+    new Promise((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on(event, (message) => {
+        socket.close();
+        resolve(message);
+      });
+      say?.();
+    });
+  const realtime = await OpenAIRealtimeWS.create(direct, { model: 'gpt-realtime' });
+  await heard(realtime, 'session.created');
+  const responses = new ResponsesWS(direct);
+  const { response } = await heard(responses, 'response.completed', () =>
+    responses.send({ type: 'response.create', ...question }),
+  );
+  assert.match(response.output[0].content[0].text, greeting);
+});
+
 // Credentials given twice, and what is no such class, are refused at once.
 await part(async () => {
   assert.throws(() => provider.openai(OpenAI, { apiKey: 'sk-canary' }), /apiKey and svidex/);
