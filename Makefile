@@ -32,6 +32,10 @@ test-long: setup-test emulator python node go ## the same with full counts, and 
 bench: setup-test emulator python node go ## beside the peers, as ratios
 	@VENV=$(VENV) tests/bench/run.sh
 
+.PHONY: frameworks
+frameworks: emulator python ## every framework against the emulator, as a table
+	@$(VENV)/bin/python tests/frameworks/run.py
+
 .PHONY: fleet
 fleet: setup ## exchanges per second of simulated fleets, as a table and a plot
 	@SVIDEX_FLEET_DIR=$(CURDIR)/target/fleet cargo test --release --quiet -p svidex --lib -- \

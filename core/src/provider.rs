@@ -312,6 +312,13 @@ impl Provider {
         self.shared.events.replace_sole(Some(observer), false);
     }
 
+    /// How long a call may take that names no timeout of its own: what an adapter
+    /// compares the deadline of its own request with.
+    #[must_use]
+    pub fn call_timeout(&self) -> Duration {
+        self.shared.settings.call_timeout
+    }
+
     /// The provider at this moment. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -6,9 +6,12 @@
 
 export { type ErrorCode, type ErrorDetails, SvidexError } from './errors';
 export type { EventKind, EventLevel, ProviderEvent } from './events';
+export type { FetchOptions } from './fetch';
+export type { OpenAIClass, OpenAIOptions } from './openai';
 export type { CallOptions, ProviderOptions } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
 export type { LastError, Status, TokenStatus } from './status';
+export type { TokenDetails, TokenProvider } from './tokens';
 
 /** Version of svidex. */
 export const version: string = require('../package.json').version;
