@@ -6,15 +6,19 @@
 //! starts that. Nothing here is a lock or a `Once` (see `process`).
 //!
 //! tokio's own threads are not used: where the system allows no further thread, it
-//! panics for want of one.
+//! panics for want of one. And it is not asked for a runtime where there is no room
+//! for all that it opens: of some of that it takes the lack for a panic.
 
+use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use rustix::io::Errno;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::bell::Bell;
 use crate::error::{Error, ErrorKind};
@@ -96,14 +100,39 @@ fn start(generation: u64, replaces: *mut Running) -> Result<(), Error> {
     }
 }
 
+/// Whether there are as many descriptors as tokio opens: a poller, its copy, a waker
+/// and, where another crate of the program wants signals, three more.
+fn room() -> io::Result<()> {
+    let mut opened = Vec::new();
+    while opened.len() < 6 {
+        match File::open("/dev/null") {
+            Ok(file) => opened.push(file),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::MFILE | Errno::NFILE) => return Err(error),
+                // Nothing to try it with.
+                _ => break,
+            },
+        }
+    }
+    Ok(())
+}
+
+fn build() -> io::Result<Runtime> {
+    let build = || {
+        Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+    };
+    // Who waits for it must hear that there is none, also where another thread took
+    // the last descriptor meanwhile.
+    catch_unwind(AssertUnwindSafe(build)).unwrap_or_else(|_| Err(Errno::MFILE.into()))
+}
+
 /// Makes the runtime on the thread that drives it: tokio asks for the name of the
 /// thread, and a caller in a destructor of thread-local storage has none any more.
 fn drive(generation: u64, replaces: *mut Running, start: &Start) {
-    let built = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build();
-    let runtime = match built {
+    let runtime = match room().and_then(|()| build()) {
         Ok(runtime) => runtime,
         Err(error) => return start.over(Some(error)),
     };

@@ -4,8 +4,10 @@
 use std::cell::Cell;
 use std::io;
 use std::ptr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 
 thread_local! {
     static IS_OURS: Cell<bool> = const { Cell::new(false) };
@@ -34,14 +36,83 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     Ok(())
 }
 
+/// How long a look at the file system may take before it counts as hanging, once it
+/// has begun; and in all.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+
+struct Glance<F, T> {
+    state: Mutex<GlanceState<F, T>>,
+    changed: Condvar,
+}
+
+struct GlanceState<F, T> {
+    look: Option<F>,
+    seen: Option<T>,
+    begun: Option<Instant>,
+}
+
+impl<F: FnOnce() -> T, T> Glance<F, T> {
+    fn state(&self) -> MutexGuard<'_, GlanceState<F, T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) {
+        let look = {
+            let mut state = self.state();
+            state.begun = Some(Instant::now());
+            state.look.take()
+        };
+        self.changed.notify_one();
+        let seen = look.map(|look| look());
+        self.state().seen = seen;
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) -> Option<T> {
+        let (since_begun, in_all) = PATIENCE;
+        let give_up = Instant::now() + in_all;
+        let mut state = self.state();
+        loop {
+            if let Some(seen) = state.seen.take() {
+                return Some(seen);
+            }
+            let until = state.begun.map_or(give_up, |begun| begun + since_begun);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What a look at the file system shows to a caller who has no time to wait for it:
+/// nothing, where that hangs. Where there is no thread for it, it is taken here.
+pub(crate) fn glance<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let glance = Arc::new(Glance {
+        state: Mutex::new(GlanceState {
+            look: Some(look),
+            seen: None,
+            begun: None,
+        }),
+        changed: Condvar::new(),
+    });
+    let there = Arc::clone(&glance);
+    if spawn("svidex-look", move || there.take()).is_err() {
+        glance.take();
+    }
+    glance.wait()
+}
+
 /// Blocking work for one source, one job at a time. A job that its caller has
 /// given up on goes on; whoever comes next waits for that one instead of adding
 /// another thread to those that hang.
-pub(crate) struct Lane<T>(Mutex<Option<oneshot::Receiver<T>>>);
+pub(crate) struct Lane<T>(tokio::sync::Mutex<Option<oneshot::Receiver<T>>>);
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(tokio::sync::Mutex::new(None))
     }
 }
 
@@ -107,10 +178,8 @@ pub(crate) fn keep_signals_away() {
 
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use super::*;
 
@@ -146,6 +215,16 @@ mod tests {
             release.send(()).unwrap();
             assert_eq!(lane.run("test", job()).await.unwrap(), 2, "a new one");
         });
+    }
+
+    #[test]
+    fn a_look_that_hangs_shows_nothing() {
+        assert_eq!(glance(|| 7), Some(7));
+        let (release, hang) = mpsc::channel::<()>();
+        let looked = Instant::now();
+        assert_eq!(glance(move || hang.recv().is_ok()), None);
+        assert!(looked.elapsed() < PATIENCE.1 * 10, "{:?}", looked.elapsed());
+        drop(release);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! refused here, at once. Taken as it stands it would name a file that never
 //! comes, and whoever keeps the file would be blamed for it.
 
-use std::fmt::Display;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use percent_encoding::percent_decode_str;
 use super::environment::Environment;
 use super::field::{CA_FILE, Field, IDENTITY_TOKEN_FILE};
 use crate::error::Error;
+use crate::limits::{Wanted, exhausted};
+use crate::threads::glance;
 
 /// Fixed now: the working directory may change under us.
 pub(super) fn fixed(path: impl AsRef<Path>) -> PathBuf {
@@ -26,38 +28,52 @@ pub(super) fn parse_token_file(text: &str, env: &Environment) -> Result<PathBuf,
     let bad = |problem: &str| {
         Err(IDENTITY_TOKEN_FILE.error(format_args!("{problem}: {}", path.display())))
     };
-    // A missing file may still come (sidecars start when they start); a thing
-    // that is there and is no file will not turn into one.
-    match std::fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => bad("is a directory; name the file in it"),
-        Ok(metadata) if metadata.file_type().is_socket() => bad(
+    // A missing file may still come (sidecars start when they start), and a file system
+    // that hangs may wake up; a thing that is there and is no file will not turn into one.
+    match what_is_at(&path) {
+        Some(Ok(there)) if there.is_dir() => bad("is a directory; name the file in it"),
+        Some(Ok(there)) if there.file_type().is_socket() => bad(
             "is a socket; a Workload API is set as endpoint_socket (SPIFFE_ENDPOINT_SOCKET), in \
              the form unix:///path",
         ),
-        Ok(_) => Ok(path),
-        Err(error) if can_never_be(&error) => bad(&format!("can never name a file ({error})")),
-        Err(_) => Ok(path),
+        Some(Err(error)) if can_never_be(&error) => {
+            bad(&format!("can never name a file ({error})"))
+        }
+        _ => Ok(path),
     }
+}
+
+/// `None` where the file system hangs: that is nobody's setting.
+pub(super) fn what_is_at(path: &Path) -> Option<io::Result<Metadata>> {
+    let path = path.to_owned();
+    glance(move || path.metadata())
 }
 
 /// Looked at now, read when it is first needed. Opening it would block on a FIFO.
 pub(super) fn parse_ca_file(text: &str, env: &Environment) -> Result<PathBuf, Error> {
     let path = parse_path(CA_FILE, text, env)?;
-    let bad = |problem: &dyn Display| {
-        CA_FILE.error(format_args!(
+    let there = path.clone();
+    let look = move || {
+        let metadata = std::fs::metadata(&there).map_err(|error| error.to_string())?;
+        if metadata.is_dir() {
+            return Err("it is a directory".to_owned());
+        }
+        if !metadata.is_file() {
+            return Err("it is not a regular file".to_owned());
+        }
+        match std::fs::File::open(there) {
+            // What the process lacks is no fault of the file's.
+            Err(error) if exhausted(Wanted::Descriptor, &error).is_none() => Err(error.to_string()),
+            _ => Ok(()),
+        }
+    };
+    match glance(look) {
+        Some(Err(problem)) => Err(CA_FILE.error(format_args!(
             "{}: {problem}; name a PEM file with the CA certificates to trust",
             path.display()
-        ))
-    };
-    let metadata = std::fs::metadata(&path).map_err(|error| bad(&error))?;
-    if metadata.is_dir() {
-        return Err(bad(&"it is a directory"));
+        ))),
+        _ => Ok(path),
     }
-    if !metadata.is_file() {
-        return Err(bad(&"it is not a regular file"));
-    }
-    std::fs::File::open(&path).map_err(|error| bad(&error))?;
-    Ok(path)
 }
 
 /// Whether no file can come to where `error` was met: part of the path is a file,
@@ -73,7 +89,10 @@ fn parse_path(field: Field, text: &str, env: &Environment) -> Result<PathBuf, Er
     let text = text.trim();
     let bad = |problem: String| Err(field.error(problem));
     // Whoever has a file of just that name means it.
-    let is_there = || Path::new(text).symlink_metadata().is_ok();
+    let is_there = || {
+        let path = PathBuf::from(text);
+        glance(move || path.symlink_metadata().is_ok()).unwrap_or_default()
+    };
     if let Some(rest) = text.strip_prefix('~')
         && !is_there()
     {

@@ -1,7 +1,7 @@
 //! What a single value must look like. Each error names the setting, the
 //! value's shape (never a secret) and the fix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use spiffe::transport::{Endpoint, EndpointError};
 use url::Url;
 
 use super::field::{ENDPOINT_SOCKET, Field, SPIFFE_ID, TOKEN_ENDPOINT};
-use super::path::{can_never_be, oddity};
+use super::path::{can_never_be, oddity, what_is_at};
 use crate::error::Error;
 
 pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
@@ -49,23 +49,23 @@ pub(crate) fn parse_endpoint(uri: &str) -> Result<Endpoint, Error> {
                     path.len()
                 )));
             }
-            match std::fs::metadata(path.as_ref()) {
+            match what_is_at(Path::new(path.as_ref())) {
                 // What Kubernetes makes of a hostPath that was mounted too early; it
                 // stays one until the pod is made anew.
-                Ok(metadata) if metadata.is_dir() => {
+                Some(Ok(there)) if there.is_dir() => {
                     return Err(fail(
                         "names a directory: was it mounted before the agent had made its socket?",
                     ));
                 }
-                Ok(_) => {}
-                Err(error) if can_never_be(&error) => {
+                Some(Err(error)) if can_never_be(&error) => {
                     return Err(fail(&format!("can never name a socket ({error})")));
                 }
-                Err(_) => {
+                Some(Err(_)) => {
                     if let Some(problem) = oddity(&path) {
                         return Err(fail(&problem));
                     }
                 }
+                Some(Ok(_)) | None => {}
             }
             Ok(Endpoint::Unix(PathBuf::from(path.as_ref())))
         }

@@ -164,5 +164,6 @@ fn without_descriptors_it_fails_in_words() {
         let by_loader = stderr.contains("error while loading shared libraries");
         let documented = [Some(0), Some(1), Some(3), Some(5)].contains(&status);
         assert!(by_loader || documented, "{limit}: {status:?} {stderr}");
+        assert!(!stderr.contains("panicked"), "{limit}: {stderr}");
     }
 }
