@@ -6,6 +6,7 @@ mod environment;
 mod field;
 mod path;
 mod proxies;
+mod setters;
 mod values;
 
 use std::path::PathBuf;
@@ -38,6 +39,13 @@ const DEFAULT_CALL_TIMEOUT_SECONDS: f64 = 30.0;
 /// What a provider is made from. Every field is optional; the names are the
 /// same in every language.
 ///
+/// ```
+/// let config = svidex::Config::new()
+///     .endpoint_socket("unix:///run/spire/sockets/agent.sock")
+///     .refresh_buffer_seconds(600.0);
+/// assert_eq!(config.refresh_buffer_seconds, Some(600.0));
+/// ```
+///
 /// [`Provider::new`](crate::Provider::new) takes these values alone (and, like
 /// every HTTP client, the proxy and CA variables);
 /// [`Provider::from_env`](crate::Provider::from_env) fills what is left out
@@ -48,6 +56,7 @@ const DEFAULT_CALL_TIMEOUT_SECONDS: f64 = 30.0;
 /// meant (quotes, `$VARIABLE`, a comment behind it) is refused. So is a token or an
 /// API key in any of them, and `Debug` shows none.
 #[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Config {
     /// Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
     /// `tcp://IP:port` (SPIFFE Workload Endpoint §4). `SPIFFE_ENDPOINT_SOCKET`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 /// The set only ever grows at its end; the order is part of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// A setting is missing or has a wrong value. The message names it.
     InvalidConfig,
@@ -35,7 +36,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the C ABI.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::InvalidConfig,
         Self::SourceUnavailable,
         Self::PermissionDenied,

@@ -49,6 +49,8 @@ mod supervisor;
 mod call;
 mod provider;
 mod reader;
+#[doc(hidden)]
+pub mod binding;
 pub mod doctor;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -66,15 +68,9 @@ mod tests;
 pub use call::{Operation, Waiter};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
-pub use event::{Backlog, Event, EventKind, Level, Observation};
-pub use host::in_callback;
+pub use event::{Event, EventKind, Level, Observation};
 pub use jwt::{Jwt, JwtError};
-#[doc(hidden)]
-pub use limits::no_descriptor;
 pub use provider::{Provider, WorkloadIdentity};
-pub use reader::Reader;
-#[doc(hidden)] // For the bindings: what they echo.
-pub use secret::{is_no_path, without_tokens};
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
 

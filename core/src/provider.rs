@@ -11,7 +11,7 @@ use crate::call::{Call, CancelOnDrop, Completion, Operation, Waiter, settled};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Environment, Settings, SourceSettings};
 use crate::error::Error;
-use crate::event::{Event, Events, Observation, Tell};
+use crate::event::{Event, Events, Observation};
 use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
 use crate::report::Board;
@@ -38,6 +38,7 @@ pub struct Provider {
 
 /// What an OpenAI SDK wants to know beside the callback (`workload_identity`).
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct WorkloadIdentity {
     /// The Workload Identity Provider's ID.
     pub identity_provider_id: String,
@@ -122,17 +123,8 @@ impl Provider {
         self.look(kind, Arc::clone)
     }
 
-    /// The [`Token::generation`] of what [`Provider::cached`] gives: all that a
-    /// binding needs to know that the string it keeps is still the current one.
-    /// Counts as a read of the token.
     #[inline]
-    #[must_use]
-    pub fn cached_generation(&self, kind: TokenKind) -> Option<u64> {
-        self.look(kind, |token| token.generation())
-    }
-
-    #[inline]
-    fn look<T>(&self, kind: TokenKind, of: impl FnOnce(&Arc<Token>) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, kind: TokenKind, of: impl FnOnce(&Arc<Token>) -> T) -> Option<T> {
         self.before_read(kind);
         let read = self.shared.snapshot.look(kind, &*self.shared.clock, of);
         self.after_read(read)
@@ -294,13 +286,6 @@ impl Provider {
     /// event still.
     pub fn stop_observing(&self, observation: Observation) {
         self.shared.events.stop(observation);
-    }
-
-    /// For bindings, whose hosts have one observer: it replaces the one before,
-    /// or stops it.
-    #[doc(hidden)]
-    pub fn replace_observer(&self, observer: Option<Tell>) {
-        self.shared.events.replace_sole(observer);
     }
 
     /// The provider at this moment. Never waits.

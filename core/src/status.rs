@@ -13,6 +13,7 @@ use crate::snapshot::Token;
 
 /// A provider at one moment. Plain data, taken without waiting for anything.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Status {
     /// Where SVIDs come from, such as `workload_api unix:///run/agent.sock` or
     /// `file /var/run/secrets/openai.com/token`.
@@ -43,6 +44,7 @@ pub struct Status {
 
 /// A held token, without its text.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TokenStatus {
     /// Its end, in milliseconds since the Unix epoch.
     pub expires_at_unix_ms: i64,
@@ -66,6 +68,7 @@ impl TokenStatus {
 
 /// A failure and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LastError {
     /// Its kind.
     pub kind: ErrorKind,

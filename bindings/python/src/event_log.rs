@@ -20,7 +20,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use rustix::fs::fstat;
-use svidex::{Backlog, Level};
+use svidex::Level;
+use svidex::binding::Backlog;
 
 use crate::guard::guarded_look;
 use crate::modules::imported;
@@ -285,7 +286,8 @@ impl From<(Told, u64)> for Event {
                 Level::Debug => 10,
                 Level::Info => 20,
                 Level::Warning => 30,
-                Level::Error => 40,
+                // `Error`, and whatever may be worse.
+                _ => 40,
             },
             kind: event.kind.as_str(),
             at_unix_ms: event.at_unix_ms,

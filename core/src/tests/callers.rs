@@ -210,7 +210,7 @@ fn a_callback_that_never_returns_holds_up_nobody() {
     // Renewed behind their backs, and told to an observer that keeps up.
     let (seen, events) = mpsc::channel();
     let observation = bench.provider.observe(move |event| {
-        assert!(crate::in_callback());
+        assert!(crate::host::in_callback());
         let _ = seen.send(event.kind);
     });
     bench.advance(150_000);

@@ -63,11 +63,8 @@ impl Bench {
     }
 
     fn new(agent: Agent, info: &Info) -> Self {
-        let provider = Provider::new(Config {
-            request_timeout_seconds: Some(0.5),
-            ..config(info)
-        })
-        .expect("a good configuration");
+        let provider =
+            Provider::new(config(info).request_timeout_seconds(0.5)).expect("a good configuration");
         for kind in [TokenKind::Access, TokenKind::Subject] {
             get(&provider, kind).expect("a token");
         }

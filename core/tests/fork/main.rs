@@ -35,13 +35,13 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 }
 
 fn provider(info: &Info) -> Provider {
-    Provider::new(Config {
-        // By name: the system's resolver and its threads take part.
-        token_endpoint: Some(info.token_endpoint.replace("127.0.0.1", "localhost")),
-        // Less than a child gets: a call that hangs says why.
-        call_timeout_seconds: Some(HANG_GUARD.as_secs_f64() / 2.0),
-        ..config(info)
-    })
+    Provider::new(
+        config(info)
+            // By name: the system's resolver and its threads take part.
+            .token_endpoint(info.token_endpoint.replace("127.0.0.1", "localhost"))
+            // Less than a child gets: a call that hangs says why.
+            .call_timeout_seconds(HANG_GUARD.as_secs_f64() / 2.0),
+    )
     .expect("a good configuration")
 }
 
@@ -300,11 +300,9 @@ fn children_do_not_multiply_what_is_reported() {
     let _turn = one_at_a_time();
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("agent.sock");
-    let provider = Provider::new(Config {
-        endpoint_socket: Some(format!("unix://{}", socket.display())),
-        ..Config::default()
-    })
-    .expect("a good configuration");
+    let provider =
+        Provider::new(Config::new().endpoint_socket(format!("unix://{}", socket.display())))
+            .expect("a good configuration");
     // Appending is one step, whoever does it.
     let log = dir.path().join("log");
     let observed = |provider: &Provider| {
@@ -348,10 +346,8 @@ fn children_do_not_multiply_what_is_reported() {
     // A provider that a child makes for itself is another one.
     let before = count;
     Child::fork(|| {
-        let own = Provider::new(Config {
-            endpoint_socket: Some(format!("unix://{}", socket.display())),
-            ..Config::default()
-        });
+        let own =
+            Provider::new(Config::new().endpoint_socket(format!("unix://{}", socket.display())));
         fail_many_times(&own.map_err(|error| error.to_string())?);
         Ok(String::new())
     })
