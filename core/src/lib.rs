@@ -16,8 +16,9 @@
 //! ```
 
 // Each module imports only from those above it.
-mod error;
 mod secret;
+mod error;
+mod future;
 mod jwt;
 mod foreign;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
@@ -30,7 +31,9 @@ mod bell;
 mod threads;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/host.rs")]
 mod host;
+mod lent;
 mod shared_memory;
+mod origin;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
@@ -48,7 +51,9 @@ mod worker;
 mod supervisor;
 mod call;
 mod provider;
+mod builder;
 mod reader;
+pub mod extend;
 #[doc(hidden)]
 pub mod binding;
 pub mod doctor;
@@ -65,6 +70,7 @@ mod test_vectors;
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests;
 
+pub use builder::Builder;
 pub use call::{Operation, Waiter};
 pub use config::Config;
 pub use error::{Error, ErrorKind};

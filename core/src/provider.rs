@@ -8,18 +8,17 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::call::{Call, CancelOnDrop, Completion, Operation, Waiter, settled};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Environment, Settings, SourceSettings};
+use crate::clock::Clock;
+use crate::config::{Config, Settings, SourceSettings};
 use crate::error::Error;
 use crate::event::{Event, Events, Observation};
-use crate::exchange::HttpTokenEndpoint;
 use crate::mailbox::Mailbox;
 use crate::report::Board;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
 use crate::status::{Record, Status, TokenStatus};
 use crate::sync::{ArcSwapOption, AtomicBool};
 use crate::worker::{Peers, Shared};
-use crate::{host, process, runtime, source, supervisor};
+use crate::{host, process, runtime, supervisor};
 
 /// Gives out JWT-SVIDs and OpenAI access tokens from memory, and keeps them
 /// fresh in the background.
@@ -64,7 +63,7 @@ impl Provider {
     /// # Errors
     /// `invalid_config`, naming the setting and the fix.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Self::of(config.validate(&Environment::read())?)
+        Self::builder(config).build()
     }
 
     /// Makes a provider from the environment; what `overrides` sets beats it.
@@ -72,21 +71,7 @@ impl Provider {
     /// # Errors
     /// `invalid_config`, naming the setting, its variable and the fix.
     pub fn from_env(overrides: Config) -> Result<Self, Error> {
-        Self::of(overrides.settle(&Environment::read())?)
-    }
-
-    fn of(settings: Settings) -> Result<Self, Error> {
-        Self::with_peers(settings, Arc::new(SystemClock), random, |shared| Peers {
-            source: source::open(
-                &shared.settings,
-                Arc::clone(&shared.clock),
-                Arc::clone(&shared.record.time),
-            ),
-            token_endpoint: Arc::new(
-                HttpTokenEndpoint::new(&shared.settings)
-                    .telling(Arc::clone(&shared.record.time), Arc::clone(&shared.clock)),
-            ),
-        })
+        Self::builder(overrides).with_environment().build()
     }
 
     pub(crate) fn with_peers(
@@ -310,6 +295,7 @@ impl Provider {
             source: match &settings.source {
                 SourceSettings::WorkloadApi { uri, .. } => format!("workload_api {uri}"),
                 SourceSettings::File { path, .. } => format!("file {}", path.display()),
+                SourceSettings::Custom { origin, .. } => format!("custom {}", origin.name),
             },
             audience: settings.audience.clone(),
             spiffe_id: subject.as_ref().map(|token| token.spiffe_id().to_owned()),
@@ -375,11 +361,7 @@ impl Provider {
 
     fn mailbox(&self, kind: TokenKind) -> Result<Arc<Mailbox>, Error> {
         if kind == TokenKind::Access {
-            self.shared
-                .settings
-                .exchange
-                .as_ref()
-                .map_err(Clone::clone)?;
+            self.shared.settings.can_exchange()?;
         }
         supervisor::mailbox(&self.shared)
     }
@@ -417,7 +399,7 @@ impl Drop for CloseOnDrop {
 
 /// Asked of the kernel each time: a generator's state would be copied by a
 /// fork, and a fleet of children would then march in step.
-fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     let mut bytes = [0; 4];
     // Without entropy, no jitter: the middle.
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {

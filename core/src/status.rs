@@ -16,7 +16,8 @@ use crate::snapshot::Token;
 #[non_exhaustive]
 pub struct Status {
     /// Where SVIDs come from, such as `workload_api unix:///run/agent.sock` or
-    /// `file /var/run/secrets/openai.com/token`.
+    /// `file /var/run/secrets/openai.com/token`; for a source that the program brought
+    /// `custom` and its name.
     pub source: String,
     /// The audience that is asked for.
     pub audience: String,

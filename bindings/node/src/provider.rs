@@ -68,7 +68,7 @@ impl NativeProvider {
         // napi catches panics in closures by itself.
         env.create_function_from_closure("read", move |_| {
             fault::point("read");
-            let generation = binding::cached_generation(provider, kind);
+            let generation = binding::cached_generation(&provider, kind);
             if generation.is_some() && generation == handed_out.get() {
                 return Ok(Either3::B(true));
             }

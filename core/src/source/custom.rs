@@ -24,7 +24,10 @@ impl Custom {
     }
 
     pub(super) async fn look(&self) -> Result<Found, Error> {
-        let source = self.source.as_ref().ok_or_else(|| self.panicked("being made"))?;
+        let source = self
+            .source
+            .as_ref()
+            .ok_or_else(|| self.panicked("being made"))?;
         let spiffe_id = self.checks.spiffe_id.as_ref().map(ToString::to_string);
         let request = SubjectTokenRequest {
             audience: &self.checks.audience,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 use svidex_emulator::Info;
 
 use crate::support::process::{Process, request};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
-use svidex::{Config, Error, EventKind, Level, Provider, Token, TokenKind};
+use svidex::{Error, EventKind, Level, Provider, Token, TokenKind};
 use svidex_emulator::{Emulator, Leg};
 
 use crate::rows::{CANARY, Cold, Expected, Row, Trouble, When};

@@ -355,3 +355,46 @@ fn children_do_not_multiply_what_is_reported() {
     let said = std::fs::read_to_string(&log).expect("the log");
     assert!(said.lines().count() > before, "{said}");
 }
+
+/// Connections belong to the process that made them: parts that a program brings are
+/// made anew in each.
+#[test]
+fn a_child_makes_its_own_parts() {
+    use svidex::extend::{BoxFuture, JwtSvid, SubjectTokenRequest, SubjectTokenSource};
+
+    struct File(String, u32);
+    impl SubjectTokenSource for File {
+        fn fetch<'a>(
+            &'a self,
+            _: SubjectTokenRequest<'a>,
+        ) -> BoxFuture<'a, Result<JwtSvid, svidex::Error>> {
+            assert_eq!(self.1, std::process::id(), "inherited");
+            let text = std::fs::read_to_string(&self.0).expect("a token");
+            Box::pin(async { Ok(JwtSvid::new(text)) })
+        }
+    }
+    let _turn = one_at_a_time();
+    let emulator = emulator(&json!({}));
+    let path = emulator.info().token_file.clone();
+    let provider = Provider::builder(Config::new())
+        .subject_token_source("file", move || File(path.clone(), std::process::id()))
+        .build()
+        .expect("a good configuration");
+    let mine = get(&provider, TokenKind::Subject).expect("a token");
+    let child = Child::fork(|| {
+        let inherited = provider.cached(TokenKind::Subject);
+        let inherited = inherited.ok_or("an inherited token is lost")?;
+        provider.invalidate(inherited.expose_secret());
+        match get(&provider, TokenKind::Subject) {
+            Ok(_) => Ok(String::new()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    child.join();
+    assert_eq!(
+        provider
+            .cached(TokenKind::Subject)
+            .map(|it| it.generation()),
+        Some(mine.generation())
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 use svidex_emulator::{Emulator, Options};
 
 use crate::support::{config, get};

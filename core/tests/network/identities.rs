@@ -1,7 +1,7 @@
 //! Which of several identities is taken.
 
 use serde_json::json;
-use svidex::{Config, Error, ErrorKind, Provider, TokenKind};
+use svidex::{Error, ErrorKind, Provider, TokenKind};
 use svidex_emulator::Emulator;
 
 use crate::support::{config, emulator, get};

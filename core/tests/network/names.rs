@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 use svidex_emulator::Info;
 
 use crate::server::{answer, listen_at, over_tls, tls_config};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use svidex::{Config, Error, Provider, TokenKind};
+use svidex::{Error, Provider, TokenKind};
 use svidex_emulator::Info;
 
 use crate::support::{config, get_at_last};

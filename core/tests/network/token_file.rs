@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use svidex::{Config, ErrorKind, Provider, TokenKind};
+use svidex::{ErrorKind, Provider, TokenKind};
 use svidex_emulator::{Emulator, TokenFileMode, TokenFilePlan};
 
 use crate::support::{config, emulator, get};

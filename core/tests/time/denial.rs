@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use svidex::{Config, ErrorKind, EventKind, Provider, TokenKind};
+use svidex::{ErrorKind, EventKind, Provider, TokenKind};
 use svidex_emulator::Emulator;
 
 use crate::support::log::Log;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
-use svidex::{Config, ErrorKind, Provider, Token, TokenKind};
+use svidex::{ErrorKind, Provider, Token, TokenKind};
 use svidex_emulator::{Fault, Leg};
 
 use crate::support::{HANG_GUARD, config, emulator, get, in_lanes, is_long, report, short_or_long};
