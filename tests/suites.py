@@ -54,6 +54,7 @@ SUITES = [
     ),
     lint("c", f"$VENV/bin/clang-format --dry-run --Werror {C_SOURCES}"),
     Suite("core", "cargo test -p svidex"),
+    Suite("api", "tests/api/run.sh"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
     Suite("cli", "cargo test -p svidex-cli"),

@@ -13,13 +13,14 @@ use crate::future::BoxFuture;
 ///
 /// Neither is enough alone. The wall clock can be set, either way; `Instant`
 /// stops while the machine is suspended, so the second one is the boot-time clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 pub struct Now {
     /// Milliseconds since the Unix epoch, as the host believes.
-    #[serde(rename = "wall_ms")]
+    #[cfg_attr(test, serde(rename = "wall_ms"))]
     pub(crate) wall: i64,
     /// Milliseconds since boot, suspend included; never goes back.
-    #[serde(rename = "boot_ms")]
+    #[cfg_attr(test, serde(rename = "boot_ms"))]
     pub(crate) boot: i64,
 }
 

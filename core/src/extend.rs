@@ -27,12 +27,11 @@
 //!
 //! **Errors** are made with [`Error::retryable`] and [`Error::permanent`].
 
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::limits::{self, Wanted};
 use crate::threads::{Lane, NoResult};
 
 pub use crate::clock::{Clock, Now};
-pub use crate::error::Error;
 pub use crate::exchange::{AccessToken, TokenEndpoint};
 pub use crate::future::BoxFuture;
 pub use crate::origin::{JwtSvid, SubjectTokenRequest, SubjectTokenSource};

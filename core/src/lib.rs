@@ -4,7 +4,8 @@
 //! A [`Provider`] fetches JWT-SVIDs from the SPIFFE Workload API or from a
 //! file, exchanges them for OpenAI access tokens (RFC 8693), and keeps both
 //! fresh in the background. The C library and the Python, Node and Go packages
-//! are thin layers over this crate.
+//! are thin layers over this crate. A program may bring parts of its own: see
+//! [`extend`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), svidex::Error> {
