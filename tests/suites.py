@@ -62,6 +62,7 @@ SUITES = [
     lint("macos", "python3 scripts/dist --check darwin-arm64 darwin-x64"),
     Suite("versions", f"{PYTHON} -m pytest -q tests/dist/test_versions.py"),
     Suite("core", "cargo test -p svidex"),
+    Suite("api", "tests/api/run.sh"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
     Suite("cli", "cargo test -p svidex-cli"),

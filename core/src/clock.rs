@@ -1,35 +1,108 @@
 //! Time, behind one trait so that tests own it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// One look at both clocks, in milliseconds.
+use crate::future::BoxFuture;
+
+/// One look at both clocks.
 ///
 /// Neither is enough alone. The wall clock can be set, either way; `Instant`
 /// stops while the machine is suspended, so the second one is the boot-time clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Now {
-    /// Since the Unix epoch, as the host believes.
-    #[serde(rename = "wall_ms")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
+pub struct Now {
+    /// Milliseconds since the Unix epoch, as the host believes.
+    #[cfg_attr(test, serde(rename = "wall_ms"))]
     pub(crate) wall: i64,
-    /// Since boot, suspend included; never goes back.
-    #[serde(rename = "boot_ms")]
+    /// Milliseconds since boot, suspend included; never goes back.
+    #[cfg_attr(test, serde(rename = "boot_ms"))]
     pub(crate) boot: i64,
 }
 
-pub(crate) type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+impl Now {
+    /// What the wall clock says, in milliseconds since the Unix epoch, and the
+    /// boot-time clock, in milliseconds since any moment.
+    #[must_use]
+    pub const fn new(wall_unix_ms: i64, boot_ms: i64) -> Self {
+        Self {
+            wall: wall_unix_ms,
+            boot: boot_ms,
+        }
+    }
 
-pub(crate) trait Clock: Send + Sync {
+    /// The wall clock: milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn wall_unix_ms(self) -> i64 {
+        self.wall
+    }
+
+    /// The boot-time clock: milliseconds that never go back, suspend included.
+    #[must_use]
+    pub const fn boot_ms(self) -> i64 {
+        self.boot
+    }
+}
+
+pub(crate) type Sleep = BoxFuture<'static, ()>;
+
+/// The time that a provider lives by: the life of tokens, renewals, retries and the
+/// deadlines of calls and attempts. (What a connection waits for is the machine's
+/// time.) See [`Builder::clock`](crate::Builder::clock).
+///
+/// ```
+/// use std::time::{Duration, Instant, SystemTime};
+///
+/// use svidex::extend::{BoxFuture, Clock, Now};
+/// use svidex::{Config, Provider};
+///
+/// /// For a machine whose wall clock is known to be wrong, and which is never suspended.
+/// struct Corrected {
+///     behind: Duration,
+///     made: Instant,
+/// }
+///
+/// impl Clock for Corrected {
+///     fn now(&self) -> Now {
+///         let wall = (SystemTime::now() + self.behind).duration_since(SystemTime::UNIX_EPOCH);
+///         let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+///         Now::new(
+///             milliseconds(wall.unwrap_or_default()),
+///             milliseconds(self.made.elapsed()),
+///         )
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+///         Box::pin(tokio::time::sleep(duration))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), svidex::Error> {
+/// let config = Config::new().endpoint_socket("unix:///run/spire/sockets/agent.sock");
+/// let provider = Provider::builder(config)
+///     .clock(Corrected { behind: Duration::from_secs(3_600), made: Instant::now() })
+///     .build()?;
+/// # assert!(provider.cached(svidex::TokenKind::Subject).is_none());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Asked by all threads, at each read of a token, and by children that are forked:
+/// it must neither block nor take a lock. Should it panic, the system's clock stands in.
+pub trait Clock: Send + Sync + 'static {
+    /// Both clocks now.
     fn now(&self) -> Now;
-    fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// Ready after that time. Polled on the thread that does the I/O (see
+    /// [the module](crate::extend)).
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
     /// For deadlines of threads that wait: never goes back. On Linux it stops in suspend, as
-    /// `sleep` does; on macOS a wait that a suspend outlasted has ended when it is over.
+    /// `sleep` does; on macOS a wait that a suspend outlasted has ended when it is over. By
+    /// default the boot-time clock.
     fn monotonic(&self) -> Duration {
         Duration::from_millis(self.now().boot.unsigned_abs())
     }

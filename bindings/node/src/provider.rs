@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{Either, Either3, Env, Function, Result};
 use napi_derive::napi;
-use svidex::{Config, Operation, Provider, Token, TokenKind};
+use svidex::{Config, Operation, Provider, Token, TokenKind, binding};
 
 use crate::completion::{Completion, Queue, SharedBell};
 use crate::failure::Failure;
@@ -68,7 +68,7 @@ impl NativeProvider {
         // napi catches panics in closures by itself.
         env.create_function_from_closure("read", move |_| {
             fault::point("read");
-            let generation = provider.cached_generation(kind);
+            let generation = binding::cached_generation(&provider, kind);
             if generation.is_some() && generation == handed_out.get() {
                 return Ok(Either3::B(true));
             }
@@ -147,7 +147,7 @@ impl NativeProvider {
     #[napi(catch_unwind)]
     pub fn stop_observing(&self) {
         fault::point("stop_observing");
-        self.provider.replace_observer(None);
+        binding::replace_observer(&self.provider, None);
     }
 
     #[napi(catch_unwind)]

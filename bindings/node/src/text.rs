@@ -15,7 +15,7 @@ use crate::fault;
 #[must_use]
 pub(crate) fn without_tokens(words: String) -> String {
     fault::point("without_tokens");
-    svidex::without_tokens(&words)
+    svidex::binding::without_tokens(&words)
 }
 
 /// Becomes a JavaScript string with the token's text.

@@ -77,7 +77,7 @@ impl Mailbox {
         let (wake, woken) = sockets().map_err(|error| {
             // An error of this package's like any other of a call, and retryable.
             let what = "cannot make the socket pair that wakes the event loop";
-            Failure::Reported(svidex::no_descriptor(what, &error)).into_py_err(py)
+            Failure::Reported(svidex::binding::no_descriptor(what, &error)).into_py_err(py)
         })?;
         let inner = Arc::new(Inner {
             wake,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
-use svidex::{Provider, Reader, Token, TokenKind};
+use svidex::binding::Reader;
+use svidex::{Provider, Token, TokenKind};
 
 use crate::guard::guarded_look;
 
