@@ -48,13 +48,15 @@ try() {
     result "$name" $status
 }
 
-# program NAME COMMAND…: runs a test program beside a fresh emulator and counts the
-# tests it reports; dying is one more that failed.
+# program NAME COMMAND…: runs a test program beside a fresh emulator (and both inside
+# $around) and counts the tests it reports; dying is one more that failed.
+around=
 program() {
     name=$1
     shift
     say "$name"
-    timeout 600 "$emulator" run -- "$@" >"$work/output"
+    # shellcheck disable=SC2086 # a command with its arguments, or none
+    timeout 600 $around "$emulator" run -- "$@" >"$work/output"
     status=$?
     cat "$work/output"
     passed=$((passed + $(grep -c '^ok ' "$work/output")))
@@ -129,6 +131,7 @@ say "compiling"
         -Wl,-rpath,"$work/broken" -o "$work/panics"
     try "panics as C++" $cxx "$here/panics.c" $helpers -L"$work/broken" -lsvidex -lpthread \
         -Wl,-rpath,"$work/broken" -o "$work/panics++"
+    try "trouble as C99" $c99 "$here/trouble.c" $helpers $shared -o "$work/trouble"
     try "dlopen as C99" $c99 "$here/dlopen.c" "$here/suite/check.c" "$here/suite/emulator.c" \
         -ldl -o "$work/dlopen"
     if pkg-config --exists libcurl; then
@@ -161,6 +164,10 @@ try "valgrind has nothing to say" test ! -s "$work/valgrind"
 try "a panic is tried in every function of the header" same "$work/header" "$work/tried"
 program "panics, C99" "$work/panics"
 program "panics, C++" "$work/panics++"
+around=tests/hangs/run.py
+$around true || around=
+program "trouble" "$work/trouble"
+around=
 program "dlopen" "$work/dlopen" "$lib/libsvidex.so"
 program "two Rust runtimes" "$work/two_runtimes"
 

@@ -7,3 +7,4 @@ mod inspect;
 mod process;
 mod secrets;
 mod tokens;
+mod trouble;

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 const target = fileURLToPath(new URL('../../../../target/', import.meta.url));
 
-function program() {
+/** Where the emulator is. */
+export function emulatorProgram() {
   const built = process.env.SVIDEX_EMULATOR
     ? [process.env.SVIDEX_EMULATOR]
     : ['release', 'debug'].map((profile) => join(target, profile, 'svidex-emulator'));
@@ -22,7 +23,7 @@ function program() {
 /** One emulator of this test file's own; `await using`, or call `stop`. */
 export async function startEmulator(...args) {
   const dir = mkdtempSync(join(tmpdir(), 'svidex-node-'));
-  const child = spawn(program(), ['serve', '--dir', dir, '--until-stdin-closes', ...args], {
+  const child = spawn(emulatorProgram(), ['serve', '--dir', dir, '--until-stdin-closes', ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const [line] = await Promise.race([

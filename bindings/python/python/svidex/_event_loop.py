@@ -47,12 +47,15 @@ class _Desk:
         timeout: float | None,
         loop: asyncio.AbstractEventLoop,
     ) -> str:
-        operation = None
+        operation = future = None
         try:
             operation = provider._start(kind, self.mailbox, timeout)
             future = self._pending[operation.ticket] = loop.create_future()
             token = await future
         finally:
+            # An error has this frame, which has the future, which has the error: the
+            # mailbox's descriptors would wait for the garbage collector.
+            future = None
             if operation is not None:
                 del self._pending[operation.ticket]
                 # Nothing to a call that has ended, but this task may have been cancelled.
