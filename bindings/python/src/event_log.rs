@@ -19,7 +19,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use rustix::fs::fstat;
+use rustix::fs::{Dev, fstat};
 use svidex::{Backlog, Level};
 
 use crate::guard::guarded_look;
@@ -47,7 +47,7 @@ struct Inner {
 }
 
 /// Device and inode.
-type Identity = (u64, u64);
+type Identity = (Dev, u64);
 
 #[derive(Default)]
 struct State {
