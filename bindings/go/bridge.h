@@ -14,7 +14,8 @@
 #include <svidex.h>
 
 /* After a header of libc's: glibc's say that they are glibc's, and musl's say nothing. */
-#if defined(__linux__) && !defined(__GLIBC__) && !defined(SVIDEX_MUSL) && !defined(SVIDEX_SYSTEM)
+#if defined(__linux__) && !defined(__GLIBC__) && !defined(SVIDEX_MUSL) &&                      \
+    !defined(SVIDEX_SYSTEM)
 #error "this system's C library is musl: build with `-tags musl`"
 #elif defined(__GLIBC__) && defined(SVIDEX_MUSL)
 #error "this system's C library is glibc: build without `-tags musl`"

@@ -19,7 +19,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use rustix::fs::fstat;
+use rustix::fs::{Dev, fstat};
 use svidex::Level;
 use svidex::binding::{self, Backlog};
 
@@ -48,7 +48,7 @@ struct Inner {
 }
 
 /// Device and inode.
-type Identity = (u64, u64);
+type Identity = (Dev, u64);
 
 #[derive(Default)]
 struct State {
