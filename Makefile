@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# What scripts/setup.sh put beside the system's tools.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
 PREFIX ?= /usr/local
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
@@ -28,6 +31,10 @@ test-long: setup-test emulator python node go ## the same with full counts, and 
 .PHONY: bench
 bench: setup-test emulator python node go ## beside the peers, as ratios
 	@VENV=$(VENV) tests/bench/run.sh
+
+.PHONY: frameworks
+frameworks: emulator python ## every framework against the emulator, as a table
+	@$(VENV)/bin/python tests/frameworks/run.py
 
 .PHONY: fleet
 fleet: setup ## exchanges per second of simulated fleets, as a table and a plot
@@ -70,6 +77,17 @@ node: ## the npm packages in bindings/node
 # platforms, and such it is when the registry that made it has none of them.
 	@cd bindings/node && $(NPM_INSTALL) && npm run --silent build
 	@cd tests/e2e/node && $(NPM_INSTALL)
+
+.PHONY: dist
+dist: ## what a release publishes, in dist/; TARGETS="native linux-arm64-musl" builds less
+	@$(PYTHON) scripts/dist $(if $(TARGETS),--only $(TARGETS))
+
+.PHONY: dist-test
+dist-test: $(VENV)/bin/pytest emulator ## the files in dist/: what they claim, and every install
+	@SVIDEX_DIST_TARGETS="$(TARGETS)" $(VENV)/bin/python -m pytest -q tests/dist
+
+$(VENV)/bin/pytest: $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip --quiet --disable-pip-version-check install pytest
 
 .PHONY: install
 install: ## header, libraries and svidex.pc under PREFIX

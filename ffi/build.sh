@@ -44,17 +44,8 @@ missing=$(comm -23 "$work/named" "$work/exports")
     exit 1
 }
 
-# One object of everything the exports reach. Groups are dissolved: the linker
-# keeps one of each name per program, and would tie ours to another archive's.
-roots=$(sed 's/^/-u /' "$work/exports")
-# shellcheck disable=SC2086
-ld -r --gc-sections --force-group-allocation $roots -o "$work/svidex.o" "$made/libsvidex_ffi.a"
-# Bitcode that Rust's own archives carry: a linker with LLVM's plugin would take
-# the object for nothing but that, and find no symbols in it.
-objcopy --remove-section=.llvmbc --remove-section=.llvmcmd "$work/svidex.o"
-objcopy --keep-global-symbols="$work/exports" --strip-unneeded "$work/svidex.o"
-rm -f "$work/libsvidex.a"
-ar rcsD "$work/libsvidex.a" "$work/svidex.o"
+unwinder=$(cc -print-file-name=libgcc_eh.a)
+"$here/archive.sh" "$made/libsvidex_ffi.a" "$work/exports" "$unwinder" "$work/libsvidex.a"
 
 # put FILE NAME: in one step, for a program that runs has the old file mapped.
 put() {
@@ -75,7 +66,8 @@ for old in "$out"/libsvidex.so.*; do
         *) rm -f "$old" ;;
     esac
 done
-tr '\n' ' ' <"$libs" | sed 's/ *$//' >"$out/libs-private"
+# Without the unwinder, which the archive has in it.
+tr '\n' ' ' <"$libs" | sed 's/-lgcc_s *//; s/ *$//' >"$out/libs-private"
 echo >>"$out/libs-private"
 sed -e "s|@PREFIX@|$out|" -e "s|@VERSION@|$version|" -e "s|@LIBS_PRIVATE@|$(cat "$out/libs-private")|" \
     -e "s|^libdir=.*|libdir=$out|" -e "s|^includedir=.*|includedir=$root/include|" \

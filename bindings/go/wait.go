@@ -58,6 +58,16 @@ func (p *Provider) read(ctx context.Context, kind tokenKind, isInMemory bool) (s
 // fromMemory never waits. If it has no token it has one fetched, and gives what
 // keeps it away, if that is known.
 func (p *Provider) fromMemory(kind tokenKind) (text string, cause *Error, ok bool) {
+	token, cause, ok := p.nativeFromMemory(kind)
+	if !ok {
+		return "", cause, false
+	}
+	defer C.svidex_token_free(token)
+	return adopt(p.held(kind), token), nil, true
+}
+
+// nativeFromMemory is the same for a handle, which the caller frees.
+func (p *Provider) nativeFromMemory(kind tokenKind) (*C.svidex_token, *Error, bool) {
 	const neverWait = 0
 	var token *C.svidex_token
 	var failure *C.svidex_error
@@ -70,15 +80,14 @@ func (p *Provider) fromMemory(kind tokenKind) (text string, cause *Error, ok boo
 	runtime.KeepAlive(p)
 	if result == C.SVIDEX_RESULT_NOT_READY {
 		if failure == nil {
-			return "", nil, false
+			return nil, nil, false
 		}
 		result = C.svidex_error_result(failure)
 	}
 	if result != C.SVIDEX_RESULT_OK {
-		return "", takeError(result, failure), false
+		return nil, takeError(result, failure), false
 	}
-	defer C.svidex_token_free(token)
-	return adopt(p.held(kind), token), nil, true
+	return token, nil, true
 }
 
 // held is where the Go string of such a token is kept.

@@ -1,11 +1,10 @@
 """Asks a model who we are, with nothing but a SPIFFE identity and the environment."""
 
-from openai import OpenAI
-
 import svidex
+from svidex.openai import OpenAI
 
 with svidex.Provider.from_env() as provider:
-    client = OpenAI(api_key=provider.access_token)
+    client = OpenAI(provider)
     answer = client.responses.create(model="gpt-5-mini", input="Who am I?").output_text
 
     status = provider.status()

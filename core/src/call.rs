@@ -42,8 +42,7 @@ impl Call {
     /// To be counted as somebody who waits, in this process.
     pub(crate) fn begin(&self) -> Result<Waiting, Error> {
         if self.kind == TokenKind::Access {
-            let exchange = &self.shared.settings.exchange;
-            exchange.as_ref().map_err(Clone::clone)?;
+            self.shared.settings.can_exchange()?;
         }
         let mailbox = supervisor::mailbox(&self.shared)?;
         Ok(Waiting::new(mailbox, self.kind))

@@ -1,38 +1,128 @@
 //! Time, behind one trait so that tests own it.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// One look at both clocks, in milliseconds.
+use crate::future::BoxFuture;
+
+/// One look at both clocks.
 ///
 /// Neither is enough alone. The wall clock can be set, either way; `Instant`
 /// stops while the machine is suspended, so the second one is the boot-time clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Now {
-    /// Since the Unix epoch, as the host believes.
-    #[serde(rename = "wall_ms")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
+pub struct Now {
+    /// Milliseconds since the Unix epoch, as the host believes.
+    #[cfg_attr(test, serde(rename = "wall_ms"))]
     pub(crate) wall: i64,
-    /// Since boot, suspend included; never goes back.
-    #[serde(rename = "boot_ms")]
+    /// Milliseconds since boot, suspend included; never goes back.
+    #[cfg_attr(test, serde(rename = "boot_ms"))]
     pub(crate) boot: i64,
 }
 
-pub(crate) type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+impl Now {
+    /// What the wall clock says, in milliseconds since the Unix epoch, and the
+    /// boot-time clock, in milliseconds since any moment.
+    #[must_use]
+    pub const fn new(wall_unix_ms: i64, boot_ms: i64) -> Self {
+        Self {
+            wall: wall_unix_ms,
+            boot: boot_ms,
+        }
+    }
 
-pub(crate) trait Clock: Send + Sync {
+    /// The wall clock: milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn wall_unix_ms(self) -> i64 {
+        self.wall
+    }
+
+    /// The boot-time clock: milliseconds that never go back, suspend included.
+    #[must_use]
+    pub const fn boot_ms(self) -> i64 {
+        self.boot
+    }
+}
+
+pub(crate) type Sleep = BoxFuture<'static, ()>;
+
+/// The time that a provider lives by: the life of tokens, renewals, retries and the
+/// deadlines of calls and attempts. (What a connection waits for is the machine's
+/// time.) See [`Builder::clock`](crate::Builder::clock).
+///
+/// ```
+/// use std::time::{Duration, Instant, SystemTime};
+///
+/// use svidex::extend::{BoxFuture, Clock, Now};
+/// use svidex::{Config, Provider};
+///
+/// /// For a machine whose wall clock is known to be wrong, and which is never suspended.
+/// struct Corrected {
+///     behind: Duration,
+///     made: Instant,
+/// }
+///
+/// impl Clock for Corrected {
+///     fn now(&self) -> Now {
+///         let wall = (SystemTime::now() + self.behind).duration_since(SystemTime::UNIX_EPOCH);
+///         let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+///         Now::new(
+///             milliseconds(wall.unwrap_or_default()),
+///             milliseconds(self.made.elapsed()),
+///         )
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+///         Box::pin(tokio::time::sleep(duration))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), svidex::Error> {
+/// let config = Config::new().endpoint_socket("unix:///run/spire/sockets/agent.sock");
+/// let provider = Provider::builder(config)
+///     .clock(Corrected { behind: Duration::from_secs(3_600), made: Instant::now() })
+///     .build()?;
+/// # assert!(provider.cached(svidex::TokenKind::Subject).is_none());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Asked by all threads, at each read of a token, and by children that are forked:
+/// it must neither block nor take a lock. Should it panic, the system's clock stands in.
+pub trait Clock: Send + Sync + 'static {
+    /// Both clocks now.
     fn now(&self) -> Now;
-    fn sleep(&self, duration: Duration) -> Sleep;
 
-    /// For deadlines of threads that wait: never goes back, and stops in suspend as
-    /// `sleep` does.
+    /// Ready after that time. Polled on the thread that does the I/O (see
+    /// [the module](crate::extend)).
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// For deadlines of threads that wait: never goes back. On Linux it stops in suspend, as
+    /// `sleep` does; on macOS a wait that a suspend outlasted has ended when it is over. By
+    /// default the boot-time clock.
     fn monotonic(&self) -> Duration {
         Duration::from_millis(self.now().boot.unsigned_abs())
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[path = "clock/linux.rs"]
+mod system;
+
+/// macOS: its monotonic clock runs on while the machine sleeps (clock_gettime(3)).
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{ClockId, Now, milliseconds};
+
+    #[inline]
+    pub(super) fn now() -> Now {
+        Now {
+            wall: milliseconds(ClockId::Realtime),
+            boot: milliseconds(ClockId::Monotonic),
+        }
     }
 }
 
@@ -41,12 +131,7 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     #[inline]
     fn now(&self) -> Now {
-        // The coarse clocks are a few milliseconds late and several times
-        // cheaper; usability margins are seconds wide (design: Reading).
-        let wall = milliseconds(ClockId::RealtimeCoarse);
-        let monotonic = milliseconds(ClockId::MonotonicCoarse);
-        let boot = monotonic + SUSPENDED.total(wall - monotonic);
-        Now { wall, boot }
+        system::now()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -54,72 +139,9 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(milliseconds(ClockId::Monotonic).unsigned_abs())
-    }
-}
-
-/// How long this machine has been suspended since it booted, in milliseconds:
-/// what the boot-time clock is ahead of the monotonic one.
-///
-/// There is no coarse boot-time clock, and the exact one would be most of what a
-/// warm read costs. But waking up moves the wall clock and the boot-time clock
-/// by the same time and leaves the monotonic one alone: while the wall clock
-/// keeps its distance to the monotonic one, the last look is still true.
-/// (Setting the wall clock moves it too, and costs one more look.)
-///
-/// Atomics alone, and good in a forked child.
-struct Suspended {
-    total: AtomicI64,
-    /// The distance when `total` was looked at, or one of the two below, which
-    /// are not near any.
-    wall_ahead: AtomicI64,
-}
-
-static SUSPENDED: Suspended = Suspended {
-    total: AtomicI64::new(0),
-    wall_ahead: AtomicI64::new(UNKNOWN),
-};
-
-const UNKNOWN: i64 = i64::MIN;
-/// A child forked right then looks each time, which is slow but right.
-const WRITING: i64 = UNKNOWN + 1;
-
-/// More than two looks a tick apart differ by, and than a token's margins feel.
-const TOLERANCE: u64 = 100;
-
-impl Suspended {
-    #[inline]
-    fn total(&self, wall_ahead: i64) -> i64 {
-        let known = self.wall_ahead.load(Ordering::Acquire);
-        let total = self.total.load(Ordering::Acquire);
-        // Read again: `total` may have been that of the next look.
-        if known.abs_diff(wall_ahead) <= TOLERANCE
-            && self.wall_ahead.load(Ordering::Relaxed) == known
-        {
-            total
-        } else {
-            self.look(known, wall_ahead)
-        }
-    }
-
-    #[cold]
-    fn look(&self, known: i64, wall_ahead: i64) -> i64 {
-        let before = milliseconds(ClockId::Monotonic);
-        let total = milliseconds(ClockId::Boottime) - before;
-        // A thread that was stopped between the two has seen no such distance:
-        // it is good for this once (it errs towards late), and not kept.
-        let at_once = milliseconds(ClockId::Monotonic) - before <= 1;
-        // One writer at a time; nobody waits for it.
-        let claim = || {
-            let (ok, err) = (Ordering::AcqRel, Ordering::Relaxed);
-            let claimed = self.wall_ahead.compare_exchange(known, WRITING, ok, err);
-            claimed.is_ok()
-        };
-        if at_once && known != WRITING && claim() {
-            self.total.store(total, Ordering::Release);
-            self.wall_ahead.store(wall_ahead, Ordering::Release);
-        }
-        total
+        // Whole: a deadline that is cut to milliseconds is early.
+        let time = clock_gettime(ClockId::Monotonic);
+        Duration::try_from(time).unwrap_or_default()
     }
 }
 
@@ -258,30 +280,5 @@ mod tests {
         let now = SystemClock.now();
         assert!(now.wall > 1_700_000_000_000, "{now:?}");
         assert!(now.boot > 0, "{now:?}");
-    }
-
-    #[test]
-    fn the_boot_time_clock_without_looking_at_it() {
-        for _ in 0..1_000 {
-            let earliest = milliseconds(ClockId::Boottime);
-            let boot = SystemClock.now().boot;
-            let latest = milliseconds(ClockId::Boottime);
-            // A coarse clock's tick is at most 10 ms.
-            assert!((earliest - 12..=latest + 1).contains(&boot), "{boot}");
-        }
-    }
-
-    #[test]
-    fn what_moves_the_wall_clock_makes_us_look_again() {
-        let suspended = Suspended {
-            total: AtomicI64::new(7_000_000),
-            wall_ahead: AtomicI64::new(1_000_000),
-        };
-        assert_eq!(suspended.total(1_000_050), 7_000_000);
-        // A suspend, or a clock that was set: both clocks are asked.
-        let really = milliseconds(ClockId::Boottime) - milliseconds(ClockId::Monotonic);
-        for wall_ahead in [1_030_000, -5_000_000, 1_000_000] {
-            assert!(suspended.total(wall_ahead).abs_diff(really) <= 1_000);
-        }
     }
 }

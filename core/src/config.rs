@@ -4,8 +4,10 @@
 mod debug;
 mod environment;
 mod field;
+mod given;
 mod path;
 mod proxies;
+mod setters;
 mod values;
 
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use self::field::{
     IDENTITY_TOKEN_FILE, SERVICE_ACCOUNT_ID, SPIFFE_ID, SSL_CERT_DIR, SSL_CERT_FILE,
     TOKEN_ENDPOINT,
 };
+pub(crate) use self::given::Given;
 use self::path::{fixed, parse_ca_file, parse_token_file};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::proxies::parse_proxy;
@@ -28,6 +31,7 @@ pub(crate) use self::proxies::{Proxies, Proxy, Scheme};
 use self::values::{check_id, parse_spiffe_id, seconds};
 pub(crate) use self::values::{is_loopback, parse_endpoint, parse_token_endpoint};
 use crate::error::Error;
+use crate::origin::Origin;
 
 pub(crate) const DEFAULT_AUDIENCE: &str = "https://api.openai.com/v1";
 const DEFAULT_TOKEN_ENDPOINT: &str = "https://auth.openai.com/oauth/token";
@@ -37,6 +41,13 @@ const DEFAULT_CALL_TIMEOUT_SECONDS: f64 = 30.0;
 
 /// What a provider is made from. Every field is optional; the names are the
 /// same in every language.
+///
+/// ```
+/// let config = svidex::Config::new()
+///     .endpoint_socket("unix:///run/spire/sockets/agent.sock")
+///     .refresh_buffer_seconds(600.0);
+/// assert_eq!(config.refresh_buffer_seconds, Some(600.0));
+/// ```
 ///
 /// [`Provider::new`](crate::Provider::new) takes these values alone (and, like
 /// every HTTP client, the proxy and CA variables);
@@ -48,6 +59,7 @@ const DEFAULT_CALL_TIMEOUT_SECONDS: f64 = 30.0;
 /// meant (quotes, `$VARIABLE`, a comment behind it) is refused. So is a token or an
 /// API key in any of them, and `Debug` shows none.
 #[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Config {
     /// Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
     /// `tcp://IP:port` (SPIFFE Workload Endpoint §4). `SPIFFE_ENDPOINT_SOCKET`.
@@ -102,6 +114,8 @@ pub(crate) struct Settings {
     pub(crate) audience: String,
     /// The reason, where an access token cannot be asked for.
     pub(crate) exchange: Result<ExchangeSettings, Error>,
+    /// The program brings its token endpoint, and knows what that needs.
+    pub(crate) brings_endpoint: bool,
     /// Also where the IDs for an exchange are missing.
     pub(crate) token_endpoint: Url,
     pub(crate) http: HttpSettings,
@@ -122,6 +136,21 @@ pub(crate) enum SourceSettings {
         path: PathBuf,
         spiffe_id: Option<SpiffeId>,
     },
+    /// The program brings it.
+    Custom {
+        origin: Origin,
+        spiffe_id: Option<SpiffeId>,
+    },
+}
+
+impl Settings {
+    /// Why no access token can be asked for, if none can.
+    pub(crate) fn can_exchange(&self) -> Result<(), Error> {
+        match &self.exchange {
+            Err(error) if !self.brings_endpoint => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -138,14 +167,16 @@ pub(crate) struct HttpSettings {
     /// From `SSL_CERT_FILE`, `SSL_CERT_DIR`.
     pub(crate) env_cert_file: Option<PathBuf>,
     pub(crate) env_cert_dirs: Vec<PathBuf>,
+    /// Of the program's own, instead of any on disk.
+    pub(crate) roots: Option<given::Roots>,
     pub(crate) proxies: Proxies,
 }
 
 impl Config {
     /// Fills what is left out from the environment. An explicit source
     /// silences both source variables.
-    pub(crate) fn fill_from(mut self, env: &Environment) -> Result<Self, Error> {
-        if self.endpoint_socket.is_none() && self.identity_token_file.is_none() {
+    pub(crate) fn fill_from(mut self, env: &Environment, given: &Given) -> Result<Self, Error> {
+        if !self.names_a_source(given) {
             self.identity_token_file = env.get("OPENAI_IDENTITY_TOKEN_FILE")?;
             if self.identity_token_file.is_none() {
                 self.endpoint_socket = env.get("SPIFFE_ENDPOINT_SOCKET")?;
@@ -161,7 +192,8 @@ impl Config {
             (&mut self.service_account_id, "OPENAI_SERVICE_ACCOUNT_ID"),
             (&mut self.token_endpoint, "SVIDEX_TOKEN_ENDPOINT"),
         ] {
-            if field.is_none() {
+            let is_given = name == "SVIDEX_TOKEN_ENDPOINT" && given.token_endpoint;
+            if field.is_none() && !is_given {
                 *field = env.get(name)?;
             }
         }
@@ -169,9 +201,9 @@ impl Config {
     }
 
     /// Fills what is left out, and validates.
-    pub(crate) fn settle(self, env: &Environment) -> Result<Settings, Error> {
-        let chosen = self.endpoint_socket.is_some() || self.identity_token_file.is_some();
-        let mut settings = self.fill_from(env)?.validate(env)?;
+    pub(crate) fn settle(self, env: &Environment, given: Given) -> Result<Settings, Error> {
+        let chosen = self.names_a_source(&given);
+        let mut settings = self.fill_from(env, &given)?.validate_with(env, given)?;
         if !chosen && env.names_two_sources() {
             settings.file_won = true;
             settings.warnings.push(FILE_WON.to_owned());
@@ -179,7 +211,30 @@ impl Config {
         Ok(settings)
     }
 
-    pub(crate) fn validate(mut self, env: &Environment) -> Result<Settings, Error> {
+    fn names_a_source(&self, given: &Given) -> bool {
+        let settings = [&self.endpoint_socket, &self.identity_token_file];
+        given.source.is_some() || settings.iter().any(|it| it.is_some())
+    }
+
+    /// Where nothing is given in code.
+    pub(crate) fn validate(self, env: &Environment) -> Result<Settings, Error> {
+        self.validate_with(env, Given::default())
+    }
+
+    pub(crate) fn validate_with(
+        mut self,
+        env: &Environment,
+        given: Given,
+    ) -> Result<Settings, Error> {
+        if let Some(fault) = given.fault {
+            return Err(fault);
+        }
+        if given.token_endpoint && self.token_endpoint.is_some() {
+            return Err(Error::invalid_config(
+                "token_endpoint is set, and the program brings a token endpoint of its own: choose \
+                 one",
+            ));
+        }
         for (field, value) in self.texts() {
             field.check(value.as_deref())?;
             if let Some(text) = value {
@@ -202,11 +257,12 @@ impl Config {
         let token_endpoint = parse_token_endpoint(token_endpoint)?;
         let exchange = self.exchange_settings(&token_endpoint)?;
         let audience = self.expected_audience()?;
-        let http = self.http_settings(env)?;
+        let http = self.http_settings(env, given.proxies, given.roots)?;
         Ok(Settings {
             source: source_settings(
                 self.endpoint_socket,
                 self.identity_token_file,
+                given.source,
                 spiffe_id,
                 self.hint,
                 env,
@@ -214,6 +270,7 @@ impl Config {
             file_won: false,
             audience,
             exchange,
+            brings_endpoint: given.token_endpoint,
             token_endpoint,
             http,
             refresh_buffer: seconds(
@@ -309,7 +366,17 @@ impl Config {
         ))
     }
 
-    fn http_settings(&self, env: &Environment) -> Result<HttpSettings, Error> {
+    fn http_settings(
+        &self,
+        env: &Environment,
+        proxies: Option<Proxies>,
+        roots: Option<given::Roots>,
+    ) -> Result<HttpSettings, Error> {
+        if roots.is_some() && self.ca_file.is_some() {
+            return Err(Error::invalid_config(
+                "ca_file is set, and the program brings roots of its own: choose one",
+            ));
+        }
         let ca_file = self.ca_file.as_deref();
         let ca_file = ca_file.map(|it| parse_ca_file(it, env)).transpose()?;
         let cert_file = env.get("SSL_CERT_FILE")?;
@@ -324,7 +391,8 @@ impl Config {
                 .filter(|dir| !dir.as_os_str().is_empty())
                 .map(fixed)
                 .collect(),
-            proxies: Proxies::read(env),
+            roots,
+            proxies: proxies.unwrap_or_else(|| Proxies::read(env)),
         })
     }
 }
@@ -332,10 +400,24 @@ impl Config {
 fn source_settings(
     endpoint_socket: Option<String>,
     identity_token_file: Option<String>,
+    origin: Option<Origin>,
     spiffe_id: Option<SpiffeId>,
     hint: Option<String>,
     env: &Environment,
 ) -> Result<SourceSettings, Error> {
+    if let Some(origin) = origin {
+        return match (endpoint_socket, identity_token_file, hint) {
+            (None, None, None) => Ok(SourceSettings::Custom { origin, spiffe_id }),
+            (None, None, Some(_)) => Err(Error::invalid_config(
+                "hint chooses among identities of the Workload API and means nothing for a source \
+                 that the program brings: leave it out",
+            )),
+            _ => Err(Error::invalid_config(
+                "the program brings a source of its own, and endpoint_socket or \
+                 identity_token_file is set too: choose one source",
+            )),
+        };
+    }
     match (endpoint_socket, identity_token_file) {
         (Some(_), Some(_)) => Err(Error::invalid_config(
             "both endpoint_socket and identity_token_file are set: choose one source",

@@ -29,7 +29,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::clock::{Clock, Now, SystemClock};
-use crate::config::{Config, Environment, Settings};
+use crate::config::{Config, Environment, Given, Settings};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
@@ -61,8 +61,12 @@ impl Doctor {
     #[must_use]
     pub fn from_env(overrides: Config) -> Self {
         let environment = Environment::read();
-        let settings = overrides.clone().settle(&environment);
-        Self::make(overrides.fill_from(&environment), settings, &environment)
+        let settings = overrides.clone().settle(&environment, Given::default());
+        Self::make(
+            overrides.fill_from(&environment, &Given::default()),
+            settings,
+            &environment,
+        )
     }
 
     fn make(

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::secret::printable;
+
 /// What went wrong, as one of a closed set that is the same in every language.
 ///
 /// The set only ever grows at its end; the order is part of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// A setting is missing or has a wrong value. The message names it.
     InvalidConfig,
@@ -35,7 +38,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the C ABI.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::InvalidConfig,
         Self::SourceUnavailable,
         Self::PermissionDenied,
@@ -108,6 +111,60 @@ pub struct Error {
     not_yet: Option<Duration>,
 }
 
+/// Longer advice than this from a server is a mistake, or an attack.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// For code that takes the place of a part of svidex: see [`extend`](crate::extend).
+/// Whatever looks like a token or a key is taken out of texts; they are one line of at
+/// most 300 bytes.
+impl Error {
+    /// Something that may heal by itself: the next attempt is soon, then ever later,
+    /// and a caller who waits goes on waiting for a while. (But a `permission_denied`
+    /// is treated as one in either form.)
+    #[must_use]
+    pub fn retryable(kind: ErrorKind, message: impl AsRef<str>) -> Self {
+        Self::from_outside(kind, FailureClass::Transient, message.as_ref())
+    }
+
+    /// Something that somebody has to change: who waits gets it at once, and the next
+    /// attempt is 30 seconds away.
+    #[must_use]
+    pub fn permanent(kind: ErrorKind, message: impl AsRef<str>) -> Self {
+        Self::from_outside(kind, FailureClass::Permanent, message.as_ref())
+    }
+
+    /// With the HTTP status that a token endpoint answered.
+    #[must_use]
+    pub fn with_http_status(mut self, status: u16) -> Self {
+        self.http_status = Some(status);
+        self
+    }
+
+    /// With the OAuth `error` code of a token endpoint. After `invalid_grant` and
+    /// `invalid_subject_token` the SVID itself is fetched anew, once.
+    #[must_use]
+    pub fn with_oauth_code(mut self, code: impl AsRef<str>) -> Self {
+        self.oauth_code = Some(printable(code.as_ref(), ""));
+        self
+    }
+
+    /// With how long a token endpoint asked to be left alone; five minutes at most are
+    /// kept. It counts for an error that is retryable.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay.min(MAX_RETRY_AFTER));
+        self
+    }
+
+    fn from_outside(kind: ErrorKind, class: FailureClass, message: &str) -> Self {
+        let class = match kind {
+            ErrorKind::PermissionDenied => FailureClass::Denied,
+            _ => class,
+        };
+        Self::new(kind, class, printable(message, ""))
+    }
+}
+
 impl Error {
     pub(crate) fn new(
         kind: ErrorKind,
@@ -153,18 +210,15 @@ impl Error {
         Self::new(ErrorKind::Timeout, FailureClass::Transient, message)
     }
 
-    pub(crate) fn with_http_status(mut self, status: u16) -> Self {
-        self.http_status = Some(status);
-        self
-    }
-
-    pub(crate) fn with_oauth_code(mut self, code: Option<String>) -> Self {
-        self.oauth_code = code;
-        self
-    }
-
-    pub(crate) fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
-        self.retry_after = delay;
+    /// Of an exchange, by somebody who may have repeated the SVID that was sent.
+    pub(crate) fn of_exchange(mut self, subject_token: &str) -> Self {
+        self.message = printable(&self.message, subject_token).into();
+        let code = self.oauth_code.as_deref();
+        self.oauth_code = code.map(|code| printable(code, subject_token));
+        if self.class == FailureClass::Denied {
+            // A token endpoint takes no identity away.
+            self.class = FailureClass::Permanent;
+        }
         self
     }
 

@@ -15,6 +15,7 @@ use crate::process::OfProcess;
 /// How much an operator should care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Level {
     /// The ordinary course of things: a token was renewed.
     Debug,
@@ -27,6 +28,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, from the least to the most.
+    pub const ALL: &'static [Self] = &[Self::Debug, Self::Info, Self::Warning, Self::Error];
+
     /// The name in every language and in logs, such as `warning`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +46,7 @@ impl Level {
 /// What happened. The set only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum EventKind {
     /// A JWT-SVID was fetched.
     SubjectTokenFetched,
@@ -74,6 +79,7 @@ impl EventKind {
 
 /// One thing that happened in the background. Never holds token text.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Event {
     /// How much an operator should care.
     pub level: Level,
@@ -147,7 +153,7 @@ impl Observation {
 }
 
 /// What an observer does with an event.
-pub(crate) type Tell = Box<dyn Fn(&Event) + Send + Sync>;
+pub type Tell = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// One observer.
 struct Observer {

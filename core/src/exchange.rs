@@ -1,7 +1,7 @@
 //! The token exchange of RFC 8693, as OpenAI's token endpoint takes it.
 
-use std::future::Future;
-use std::pin::Pin;
+mod custom;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,24 +13,25 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Now};
 use crate::config::{ExchangeSettings, Settings};
-use crate::error::{Error, ErrorKind, FailureClass};
+use crate::error::{Error, ErrorKind, FailureClass, MAX_RETRY_AFTER};
+use crate::future::BoxFuture;
 use crate::http::{Client, Progress, Request};
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line, printable};
 use crate::skew::{self, EndpointTime, Finding};
 use crate::snapshot::Token;
 
+pub(crate) use self::custom::{CustomEndpoint, OpenEndpoint};
+
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const TOKEN_TYPE_JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const TOKEN_TYPE_ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// Longer advice than this from a server is a mistake, or an attack.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
-
-/// What a successful exchange says (RFC 8693 §2.2.1).
+/// What a successful exchange says (RFC 8693 §2.2.1). The text is wiped from memory
+/// when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) access_token: Secret,
+pub struct AccessToken {
+    pub(crate) secret: Secret,
     /// Milliseconds from the moment the request was sent; absent if the server did not say.
     pub(crate) expires_in: Option<i64>,
     pub(crate) scope: Option<String>,
@@ -47,11 +48,107 @@ struct Body<'a> {
     client_id: Option<&'a str>,
 }
 
-pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
+impl AccessToken {
+    /// One with this text, of which the caller wipes its own copy.
+    ///
+    /// # Errors
+    /// `exchange_unavailable` if no HTTP header may carry the text: an answer of
+    /// something else than a token endpoint.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let secret = Secret::new(text).map_err(|_| {
+            Error::retryable(
+                ErrorKind::ExchangeUnavailable,
+                "the access token is empty or has bytes that no header may carry; is a proxy or \
+                 a login page in between?",
+            )
+        })?;
+        Ok(Self {
+            secret,
+            expires_in: None,
+            scope: None,
+        })
+    }
 
-/// A place where subject tokens are exchanged.
-pub(crate) trait TokenEndpoint: Send + Sync {
-    fn exchange<'a>(&'a self, subject_token: &'a Token) -> Exchange<'a>;
+    /// With its life, from the moment the exchange began (`expires_in`). Without one it
+    /// is an hour; and it never ends after the SVID.
+    #[must_use]
+    pub fn with_expires_in(mut self, expires_in: Duration) -> Self {
+        // A century: past any real life, and far from overflow.
+        let milliseconds = expires_in.as_millis().clamp(1, 3_200_000_000_000);
+        self.expires_in = i64::try_from(milliseconds).ok();
+        self
+    }
+
+    /// With its `scope`. One that RFC 6749 §3.3 does not allow is left out: it is for
+    /// people to read, and no reason to do without the token.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
+        let in_scope = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+        let scope = scope.into();
+        self.scope = (!scope.is_empty() && scope.bytes().all(in_scope)).then_some(scope);
+        self
+    }
+}
+
+/// A place where subject tokens are exchanged for access tokens: OpenAI's, or one in
+/// code. See [`Builder::token_endpoint`](crate::Builder::token_endpoint).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use svidex::extend::{AccessToken, BoxFuture, TokenEndpoint};
+/// use svidex::{Config, Error, ErrorKind, Provider, Token};
+///
+/// /// A broker of one's own, which holds the identity provider's settings.
+/// struct Broker;
+///
+/// # async fn ask(_: &str) -> Result<(u16, String), Error> { Ok((503, String::new())) }
+/// impl TokenEndpoint for Broker {
+///     fn exchange<'a>(
+///         &'a self,
+///         subject_token: &'a Token,
+///     ) -> BoxFuture<'a, Result<AccessToken, Error>> {
+///         Box::pin(async move {
+///             match ask(subject_token.expose_secret()).await? {
+///                 (200, text) => {
+///                     let token = AccessToken::new(&text)?;
+///                     Ok(token.with_expires_in(Duration::from_secs(600)))
+///                 }
+///                 (status @ 500.., _) => {
+///                     let kind = ErrorKind::ExchangeUnavailable;
+///                     Err(Error::retryable(kind, "the broker is down").with_http_status(status))
+///                 }
+///                 (status, why) => {
+///                     let message = format!("the broker refused: {why}");
+///                     let kind = ErrorKind::ExchangeRejected;
+///                     Err(Error::permanent(kind, message).with_http_status(status))
+///                 }
+///             }
+///         })
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let config = Config::new().endpoint_socket("unix:///run/spire/sockets/agent.sock");
+/// let provider = Provider::builder(config)
+///     .token_endpoint(|| Broker)
+///     .build()?;
+/// # assert!(provider.cached(svidex::TokenKind::Access).is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub trait TokenEndpoint: Send + Sync + 'static {
+    /// Exchanges one SVID. Called once per attempt, never twice at a time, and dropped
+    /// at the deadline of the attempt (`request_timeout_seconds`). See
+    /// [the module](crate::extend) for where it runs.
+    ///
+    /// # Errors
+    /// `exchange_rejected` if somebody has to change something, `exchange_unavailable`
+    /// if not.
+    fn exchange<'a>(
+        &'a self,
+        subject_token: &'a Token,
+    ) -> BoxFuture<'a, Result<AccessToken, Error>>;
 
     /// The error of an exchange that has had all the time there is.
     fn too_slow(&self) -> Error {
@@ -94,7 +191,7 @@ impl HttpTokenEndpoint {
         &self.client
     }
 
-    async fn exchange(&self, subject_token: &Token) -> Result<Answer, Error> {
+    async fn exchange(&self, subject_token: &Token) -> Result<AccessToken, Error> {
         let settings = self.settings.as_ref().map_err(Clone::clone)?;
         let body = Body {
             grant_type: GRANT_TYPE,
@@ -157,7 +254,7 @@ pub(crate) fn interpret(
     body: &[u8],
     subject_token: &Token,
     now: SystemTime,
-) -> Result<Answer, Error> {
+) -> Result<AccessToken, Error> {
     if head.status == StatusCode::OK {
         success(head.place, body)
     } else {
@@ -166,7 +263,10 @@ pub(crate) fn interpret(
 }
 
 impl TokenEndpoint for HttpTokenEndpoint {
-    fn exchange<'a>(&'a self, subject_token: &'a Token) -> Exchange<'a> {
+    fn exchange<'a>(
+        &'a self,
+        subject_token: &'a Token,
+    ) -> BoxFuture<'a, Result<AccessToken, Error>> {
         Box::pin(self.exchange(subject_token))
     }
 
@@ -177,7 +277,7 @@ impl TokenEndpoint for HttpTokenEndpoint {
     }
 }
 
-fn success(place: &str, body: &[u8]) -> Result<Answer, Error> {
+fn success(place: &str, body: &[u8]) -> Result<AccessToken, Error> {
     #[derive(Deserialize)]
     struct Body {
         access_token: Option<Zeroizing<String>>,
@@ -192,7 +292,7 @@ fn success(place: &str, body: &[u8]) -> Result<Answer, Error> {
     let text = body
         .access_token
         .ok_or_else(|| bad("its answer has no `access_token`"))?;
-    let access_token = Secret::new(&text)
+    let secret = Secret::new(&text)
         .map_err(|_| bad("its `access_token` is empty or has bytes that no header may carry"))?;
     if !body
         .token_type
@@ -207,25 +307,21 @@ fn success(place: &str, body: &[u8]) -> Result<Answer, Error> {
     {
         return Err(bad("its `issued_token_type` is not an access token"));
     }
-    let expires_in = match body.expires_in {
-        None => None,
-        // A century: past any real life, and far from overflow. The SVID's end
-        // caps it anyway.
-        #[allow(clippy::cast_possible_truncation, reason = "bounded just before")]
-        Some(value) => match value.as_f64() {
-            Some(seconds) if seconds >= 0.001 => Some((seconds.min(3.2e9) * 1_000.0) as i64),
-            _ => return Err(bad("its `expires_in` is not a number of seconds above 0")),
-        },
+    let mut token = AccessToken {
+        secret,
+        expires_in: None,
+        scope: None,
     };
-    Ok(Answer {
-        access_token,
-        expires_in,
-        // RFC 6749 §3.3. It is for people to read: an odd one is no reason to do
-        // without the token, and is not handed on.
-        scope: body.scope.filter(|scope| {
-            let in_scope = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
-            !scope.is_empty() && scope.bytes().all(in_scope)
-        }),
+    token = match body.expires_in.map(|value| value.as_f64()) {
+        None => token,
+        Some(Some(seconds)) if seconds >= 0.001 => {
+            token.with_expires_in(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        }
+        Some(_) => return Err(bad("its `expires_in` is not a number of seconds above 0")),
+    };
+    Ok(match body.scope {
+        Some(scope) => token.with_scope(scope),
+        None => token,
     })
 }
 
@@ -268,15 +364,17 @@ fn failure(head: Head<'_>, body: &[u8], subject_token: &Token, now: SystemTime) 
         ),
         None => advice(code.as_deref(), head, subject_token.jwt.as_ref(), now),
     };
-    Error::new(
-        kind,
-        class,
-        format!("{place} answered HTTP {} ({said}){advice}", status.as_u16()),
-    )
-    .with_http_status(status.as_u16())
-    .with_oauth_code(code)
-    .with_retry_after(retry_after)
-    .with_not_yet(not_yet.map(|wait| Duration::from_millis(wait.unsigned_abs())))
+    let message = format!("{place} answered HTTP {} ({said}){advice}", status.as_u16());
+    let mut error = Error::new(kind, class, message)
+        .with_http_status(status.as_u16())
+        .with_not_yet(not_yet.map(|wait| Duration::from_millis(wait.unsigned_abs())));
+    if let Some(code) = code {
+        error = error.with_oauth_code(code);
+    }
+    if let Some(delay) = retry_after {
+        error = error.with_retry_after(delay);
+    }
+    error
 }
 
 /// What a refusal says of itself, fit to print.

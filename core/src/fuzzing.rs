@@ -87,7 +87,7 @@ pub fn token_response(data: &[u8]) {
         |subject_token| match interpret(head, body, subject_token, now) {
             Ok(answer) => {
                 assert_eq!(head.status, StatusCode::OK);
-                let text = answer.access_token.expose();
+                let text = answer.secret.expose();
                 assert!(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
                 assert!(answer.expires_in.is_none_or(|life| life > 0));
                 let scope = answer.scope.as_deref().unwrap_or("none");

@@ -17,6 +17,7 @@ const ALGORITHMS: [&str; 9] = [
 
 /// Why a text is not a JWT.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum JwtError {
     /// Nothing, or nothing but white space.
     #[error("it is empty")]
@@ -44,6 +45,7 @@ pub enum JwtError {
 
 /// The header and claims of a compact JWT. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Jwt {
     /// `alg` (RFC 7515 §4.1.1).
     pub alg: Option<String>,

@@ -4,7 +4,8 @@
 //! A [`Provider`] fetches JWT-SVIDs from the SPIFFE Workload API or from a
 //! file, exchanges them for OpenAI access tokens (RFC 8693), and keeps both
 //! fresh in the background. The C library and the Python, Node and Go packages
-//! are thin layers over this crate.
+//! are thin layers over this crate. A program may bring parts of its own: see
+//! [`extend`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), svidex::Error> {
@@ -16,13 +17,15 @@
 //! ```
 
 // Each module imports only from those above it.
-mod error;
 mod secret;
+mod error;
+mod future;
 mod jwt;
 mod foreign;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
 mod clock;
+mod random;
 mod limits;
 mod process;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/bell.rs")]
@@ -30,7 +33,9 @@ mod bell;
 mod threads;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/host.rs")]
 mod host;
+mod lent;
 mod shared_memory;
+mod origin;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
@@ -48,7 +53,11 @@ mod worker;
 mod supervisor;
 mod call;
 mod provider;
+mod builder;
 mod reader;
+pub mod extend;
+#[doc(hidden)]
+pub mod binding;
 pub mod doctor;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -63,18 +72,13 @@ mod test_vectors;
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests;
 
+pub use builder::Builder;
 pub use call::{Operation, Waiter};
 pub use config::Config;
 pub use error::{Error, ErrorKind};
-pub use event::{Backlog, Event, EventKind, Level, Observation};
-pub use host::in_callback;
+pub use event::{Event, EventKind, Level, Observation};
 pub use jwt::{Jwt, JwtError};
-#[doc(hidden)]
-pub use limits::no_descriptor;
 pub use provider::{Provider, WorkloadIdentity};
-pub use reader::Reader;
-#[doc(hidden)] // For the bindings: what they echo.
-pub use secret::{is_no_path, without_tokens};
 pub use snapshot::{Token, TokenKind};
 pub use status::{LastError, Status, TokenStatus};
 

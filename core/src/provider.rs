@@ -8,18 +8,17 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::call::{Call, CancelOnDrop, Completion, Operation, Waiter, settled};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Environment, Settings, SourceSettings};
+use crate::clock::Clock;
+use crate::config::{Config, Settings, SourceSettings};
 use crate::error::Error;
-use crate::event::{Event, Events, Observation, Tell};
-use crate::exchange::HttpTokenEndpoint;
+use crate::event::{Event, Events, Observation};
 use crate::mailbox::Mailbox;
 use crate::report::Board;
 use crate::snapshot::{Read, Snapshot, Token, TokenKind};
 use crate::status::{Record, Status, TokenStatus};
 use crate::sync::{ArcSwapOption, AtomicBool};
 use crate::worker::{Peers, Shared};
-use crate::{host, process, runtime, source, supervisor};
+use crate::{host, process, runtime, supervisor};
 
 /// Gives out JWT-SVIDs and OpenAI access tokens from memory, and keeps them
 /// fresh in the background.
@@ -38,6 +37,7 @@ pub struct Provider {
 
 /// What an OpenAI SDK wants to know beside the callback (`workload_identity`).
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct WorkloadIdentity {
     /// The Workload Identity Provider's ID.
     pub identity_provider_id: String,
@@ -63,7 +63,7 @@ impl Provider {
     /// # Errors
     /// `invalid_config`, naming the setting and the fix.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Self::of(config.validate(&Environment::read())?)
+        Self::builder(config).build()
     }
 
     /// Makes a provider from the environment; what `overrides` sets beats it.
@@ -71,21 +71,7 @@ impl Provider {
     /// # Errors
     /// `invalid_config`, naming the setting, its variable and the fix.
     pub fn from_env(overrides: Config) -> Result<Self, Error> {
-        Self::of(overrides.settle(&Environment::read())?)
-    }
-
-    fn of(settings: Settings) -> Result<Self, Error> {
-        Self::with_peers(settings, Arc::new(SystemClock), random, |shared| Peers {
-            source: source::open(
-                &shared.settings,
-                Arc::clone(&shared.clock),
-                Arc::clone(&shared.record.time),
-            ),
-            token_endpoint: Arc::new(
-                HttpTokenEndpoint::new(&shared.settings)
-                    .telling(Arc::clone(&shared.record.time), Arc::clone(&shared.clock)),
-            ),
-        })
+        Self::builder(overrides).with_environment().build()
     }
 
     pub(crate) fn with_peers(
@@ -122,17 +108,8 @@ impl Provider {
         self.look(kind, Arc::clone)
     }
 
-    /// The [`Token::generation`] of what [`Provider::cached`] gives: all that a
-    /// binding needs to know that the string it keeps is still the current one.
-    /// Counts as a read of the token.
     #[inline]
-    #[must_use]
-    pub fn cached_generation(&self, kind: TokenKind) -> Option<u64> {
-        self.look(kind, |token| token.generation())
-    }
-
-    #[inline]
-    fn look<T>(&self, kind: TokenKind, of: impl FnOnce(&Arc<Token>) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, kind: TokenKind, of: impl FnOnce(&Arc<Token>) -> T) -> Option<T> {
         self.before_read(kind);
         let read = self.shared.snapshot.look(kind, &*self.shared.clock, of);
         self.after_read(read)
@@ -296,19 +273,11 @@ impl Provider {
         self.shared.events.stop(observation);
     }
 
-    /// For bindings, whose hosts have one observer: it replaces the one before,
-    /// or stops it.
-    #[doc(hidden)]
-    pub fn replace_observer(&self, observer: Option<Tell>) {
-        self.shared.events.replace_sole(observer, true);
-    }
-
-    /// The same for bindings whose observer never waits and runs nothing of the
-    /// host's, because it has a [`Backlog`](crate::Backlog) of its own: it is told
-    /// where the event happens, before those who wait for a token hear of it.
-    #[doc(hidden)]
-    pub fn replace_relay(&self, observer: Tell) {
-        self.shared.events.replace_sole(Some(observer), false);
+    /// How long a call may take that names no timeout of its own: what an adapter
+    /// compares the deadline of its own request with.
+    #[must_use]
+    pub fn call_timeout(&self) -> Duration {
+        self.shared.settings.call_timeout
     }
 
     /// The provider at this moment. Never waits.
@@ -333,6 +302,7 @@ impl Provider {
             source: match &settings.source {
                 SourceSettings::WorkloadApi { uri, .. } => format!("workload_api {uri}"),
                 SourceSettings::File { path, .. } => format!("file {}", path.display()),
+                SourceSettings::Custom { origin, .. } => format!("custom {}", origin.name),
             },
             audience: settings.audience.clone(),
             spiffe_id: subject.as_ref().map(|token| token.spiffe_id().to_owned()),
@@ -398,11 +368,7 @@ impl Provider {
 
     fn mailbox(&self, kind: TokenKind) -> Result<Arc<Mailbox>, Error> {
         if kind == TokenKind::Access {
-            self.shared
-                .settings
-                .exchange
-                .as_ref()
-                .map_err(Clone::clone)?;
+            self.shared.settings.can_exchange()?;
         }
         supervisor::mailbox(&self.shared)
     }
@@ -435,16 +401,5 @@ impl Drop for CloseOnDrop {
         close(&self.0);
         // Here, where the host let go, and not where the worker does.
         self.0.events.stop_all();
-    }
-}
-
-/// Asked of the kernel each time: a generator's state would be copied by a
-/// fork, and a fleet of children would then march in step.
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    // Without entropy, no jitter: the middle.
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
-        Ok(4) => f64::from(u32::from_ne_bytes(bytes)) / (f64::from(u32::MAX) + 1.0),
-        _ => 0.5,
     }
 }

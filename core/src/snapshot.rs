@@ -98,14 +98,12 @@ impl Token {
         self.secret.expose()
     }
 
-    /// The token text with a NUL behind it, for C to borrow.
-    #[must_use]
-    pub fn expose_secret_with_nul(&self) -> &str {
+    pub(crate) fn expose_secret_with_nul(&self) -> &str {
         self.secret.expose_with_nul()
     }
 
-    /// A number that no other token in this process has, and never 0: bindings
-    /// key their own string of the current token by it.
+    /// A number that no other token in this process has, and never 0: what is made
+    /// from a token can be kept by it.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -130,9 +128,7 @@ impl Token {
         without_nul(&self.spiffe_id)
     }
 
-    /// The SPIFFE ID with a NUL behind it, for C to borrow.
-    #[must_use]
-    pub fn spiffe_id_with_nul(&self) -> &str {
+    pub(crate) fn spiffe_id_with_nul(&self) -> &str {
         &self.spiffe_id
     }
 
@@ -142,9 +138,7 @@ impl Token {
         self.scope.as_deref().map(without_nul)
     }
 
-    /// The scope with a NUL behind it, for C to borrow.
-    #[must_use]
-    pub fn scope_with_nul(&self) -> Option<&str> {
+    pub(crate) fn scope_with_nul(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 

@@ -13,9 +13,11 @@ use crate::snapshot::Token;
 
 /// A provider at one moment. Plain data, taken without waiting for anything.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Status {
     /// Where SVIDs come from, such as `workload_api unix:///run/agent.sock` or
-    /// `file /var/run/secrets/openai.com/token`.
+    /// `file /var/run/secrets/openai.com/token`; for a source that the program brought
+    /// `custom` and its name.
     pub source: String,
     /// The audience that is asked for.
     pub audience: String,
@@ -43,6 +45,7 @@ pub struct Status {
 
 /// A held token, without its text.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TokenStatus {
     /// Its end, in milliseconds since the Unix epoch.
     pub expires_at_unix_ms: i64,
@@ -66,6 +69,7 @@ impl TokenStatus {
 
 /// A failure and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LastError {
     /// Its kind.
     pub kind: ErrorKind,

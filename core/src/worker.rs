@@ -12,20 +12,20 @@ use crate::clock::{Clock, Now};
 use crate::config::Settings;
 use crate::error::{Error, FailureClass};
 use crate::event::{Event, EventKind, Events, Level};
-use crate::exchange::{Answer, TokenEndpoint};
+use crate::exchange::{AccessToken, TokenEndpoint};
 use crate::mailbox::{Mailbox, Outlook, Outlooks};
 use crate::policy::{Demand, Leg, Outcome, Rules, State, Step, Verdict};
 use crate::process::{self, User};
 use crate::report::{self, Board, Felt, Report, Reporter};
 use crate::snapshot::{Snapshot, Token, TokenKind};
-use crate::source::{self, SubjectToken, SubjectTokenSource};
+use crate::source::{self, CheckedSource, SubjectToken};
 use crate::status::Record;
 use crate::sync::{ArcSwapOption, AtomicBool};
 
 /// The two places a worker talks to, opened anew by each worker: connections
 /// belong to the process that made them.
 pub(crate) struct Peers {
-    pub(crate) source: Arc<dyn SubjectTokenSource>,
+    pub(crate) source: Arc<dyn CheckedSource>,
     pub(crate) token_endpoint: Arc<dyn TokenEndpoint>,
 }
 
@@ -61,7 +61,7 @@ type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 struct Exchanged {
     sent: Now,
     subject: Arc<Token>,
-    result: Result<Answer, Error>,
+    result: Result<AccessToken, Error>,
 }
 
 struct Worker {
@@ -305,7 +305,7 @@ impl Worker {
                 self.state.apply(now, &outcome, (self.shared.random)());
                 self.judged_anew();
                 if let Some(held) = self.state.access.held {
-                    let token = Token::access(answer.access_token, held, &subject, answer.scope);
+                    let token = Token::access(answer.secret, held, &subject, answer.scope);
                     let cell = self.shared.snapshot.cell(TokenKind::Access);
                     cell.store(Some(Arc::new(token)));
                 }

@@ -357,7 +357,7 @@ pub unsafe extern "C" fn svidex_config_set_string(
                 Some(slot) => {
                     config.set_text(name, text::borrow_counted(value, value_length), slot)
                 }
-                None => config.refuse(svidex::without_tokens(&format!(
+                None => config.refuse(svidex::binding::without_tokens(&format!(
                     "{name:?} is not the name of a text setting"
                 ))),
             }

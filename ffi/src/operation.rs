@@ -64,7 +64,7 @@ impl Completion {
     fn settle(&mut self, ended: Result<Arc<Token>, svidex_error>) {
         self.settled = true;
         let (result, token, error) = match ended {
-            Err(error) if !svidex::in_callback() => {
+            Err(error) if !svidex::binding::in_callback() => {
                 let _ = self.not_started.set(error);
                 return;
             }
@@ -267,11 +267,8 @@ mod tests {
     }
 
     fn provider() -> Provider {
-        Provider::new(Config {
-            endpoint_socket: Some("unix:///nonexistent/agent.sock".to_owned()),
-            ..Config::default()
-        })
-        .expect("a good config")
+        Provider::new(Config::new().endpoint_socket("unix:///nonexistent/agent.sock"))
+            .expect("a good config")
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
-use svidex::{Config, Provider, Token, TokenKind};
+use svidex::{Config, Provider, Token, TokenKind, binding};
 
 use crate::config::svidex_config;
 use crate::error::svidex_error;
@@ -190,7 +190,7 @@ unsafe fn get(
     if out.is_null() {
         return Err(svidex_error::null("token").into());
     }
-    if timeout_ms != 0 && svidex::in_callback() {
+    if timeout_ms != 0 && binding::in_callback() {
         return Err(svidex_error::called_from_callback().into());
     }
     let token = match provider.cached(kind) {
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn svidex_provider_access_token_generation(
 unsafe fn generation(provider: *const svidex_provider, kind: TokenKind) -> u64 {
     // SAFETY: by the caller's word.
     let provider = unsafe { provider.as_ref() };
-    let generation = provider.and_then(|provider| provider.inner.cached_generation(kind));
+    let generation = provider.and_then(|it| binding::cached_generation(&it.inner, kind));
     generation.unwrap_or(0)
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use svidex::{Token, TokenKind};
+use svidex::{Token, TokenKind, binding};
 
 use crate::guard::guard;
 use crate::handle;
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn svidex_token_value(token: *const svidex_token) -> *cons
         // SAFETY: NULL or a live handle, by the rules of the header.
         let token = unsafe { borrow(token) };
         token.map_or(c"".as_ptr(), |token| {
-            token.expose_secret_with_nul().as_ptr().cast()
+            binding::expose_secret_with_nul(token).as_ptr().cast()
         })
     })
 }
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn svidex_token_spiffe_id(token: *const svidex_token) -> *
         // SAFETY: NULL or a live handle, by the rules of the header.
         let token = unsafe { borrow(token) };
         token.map_or(c"".as_ptr(), |token| {
-            token.spiffe_id_with_nul().as_ptr().cast()
+            binding::spiffe_id_with_nul(token).as_ptr().cast()
         })
     })
 }
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn svidex_token_scope(token: *const svidex_token) -> *cons
         // SAFETY: NULL or a live handle, by the rules of the header.
         let token = unsafe { borrow(token) };
         token
-            .and_then(Token::scope_with_nul)
+            .and_then(binding::scope_with_nul)
             .map_or(std::ptr::null(), |scope| scope.as_ptr().cast())
     })
 }

@@ -78,7 +78,7 @@ pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
         Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
     } else {
         if let Some(file) = inspect.input {
-            if svidex::is_no_path(&file) {
+            if svidex::binding::is_no_path(&file) {
                 return Err(Failure::Usage(
                     "the argument of inspect looks like a token (it is not repeated here), not \
                      like a file: pipe a token instead (svidex svid | svidex inspect -), for \

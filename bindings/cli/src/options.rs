@@ -51,20 +51,20 @@ pub(crate) struct Options {
 
 impl From<Options> for Config {
     fn from(options: Options) -> Self {
-        Self {
-            endpoint_socket: options.endpoint_socket,
-            identity_token_file: options.identity_token_file,
-            audience: options.audience,
-            spiffe_id: options.spiffe_id,
-            hint: options.hint,
-            identity_provider_id: options.identity_provider_id,
-            service_account_id: options.service_account_id,
-            client_id: options.client_id,
-            token_endpoint: options.token_endpoint,
-            ca_file: options.ca_file,
-            refresh_buffer_seconds: options.refresh_buffer_seconds,
-            request_timeout_seconds: options.request_timeout_seconds,
-            call_timeout_seconds: options.call_timeout_seconds,
-        }
+        let mut config = Self::new();
+        config.endpoint_socket = options.endpoint_socket;
+        config.identity_token_file = options.identity_token_file;
+        config.audience = options.audience;
+        config.spiffe_id = options.spiffe_id;
+        config.hint = options.hint;
+        config.identity_provider_id = options.identity_provider_id;
+        config.service_account_id = options.service_account_id;
+        config.client_id = options.client_id;
+        config.token_endpoint = options.token_endpoint;
+        config.ca_file = options.ca_file;
+        config.refresh_buffer_seconds = options.refresh_buffer_seconds;
+        config.request_timeout_seconds = options.request_timeout_seconds;
+        config.call_timeout_seconds = options.call_timeout_seconds;
+        config
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn tell(usage: &Error) -> Result<ExitCode, Failure> {
         return print(text.trim_end_matches('\n'));
     }
     let plain = text.to_string();
-    let shown = svidex::without_tokens(&plain);
+    let shown = svidex::binding::without_tokens(&plain);
     if shown == plain {
         // Nothing is left to do if standard error is closed.
         let _ = usage.print();

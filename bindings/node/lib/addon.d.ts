@@ -30,6 +30,8 @@ export declare class NativeProvider {
   start(kind: 'subject' | 'access', call: number, timeoutSeconds: number | undefined | null, ring: () => void): NativeCall
   /** The next ended call, if any. */
   take(): Completion | null
+  /** What is known about the token, if one is usable. */
+  details(kind: 'subject' | 'access'): NativeToken | null
   invalidate(token: string): void
   /**
    * `ring` is called when events can be taken, and keeps no event loop alive.
@@ -99,6 +101,14 @@ export interface NativeStatus {
   lastError: NativeLastError | null
   warnings: Array<string>
   closed: boolean
+}
+
+/** A token with what is known about it. */
+export interface NativeToken {
+  text: string
+  expiresAtMs: number
+  spiffeId: string
+  scope?: string
 }
 
 export interface NativeTokenStatus {

@@ -4,13 +4,14 @@
  * @packageDocumentation
  */
 
-import { addon } from './native';
-
 export { type ErrorCode, type ErrorDetails, SvidexError } from './errors';
 export type { EventKind, EventLevel, ProviderEvent } from './events';
+export type { FetchOptions } from './fetch';
+export type { OpenAIClass, OpenAIOptions } from './openai';
 export type { CallOptions, ProviderOptions } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
 export type { LastError, Status, TokenStatus } from './status';
+export type { TokenDetails, TokenProvider } from './tokens';
 
 /** Version of svidex. */
-export const version: string = addon.version();
+export const version: string = require('../package.json').version;

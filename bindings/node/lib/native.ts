@@ -1,26 +1,79 @@
 import type * as Addon from './addon';
 
-const PLATFORM_PACKAGE = 'svidex-linux-x64-gnu';
+// Each name spelled out, so that bundlers see it.
+const PACKAGES: Record<string, (() => typeof Addon)[]> = {
+  'darwin-arm64': [() => require('svidex-darwin-arm64')],
+  'darwin-x64': [() => require('svidex-darwin-x64')],
+  'linux-arm64': [
+    () => require('svidex-linux-arm64-gnu'),
+    () => require('svidex-linux-arm64-musl'),
+  ],
+  'linux-x64': [() => require('svidex-linux-x64-gnu'), () => require('svidex-linux-x64-musl')],
+};
 
 function load(): typeof Addon {
-  try {
-    // Spelled out, so that bundlers see it.
-    return require('svidex-linux-x64-gnu');
-  } catch (cause) {
-    throw new Error(explain(cause), { cause });
+  const causes: unknown[] = [];
+  // npm installs the package of the system's libc alone. Where both lie, as in a folder
+  // made elsewhere, the wrong one does not load.
+  for (const required of PACKAGES[`${process.platform}-${process.arch}`] ?? []) {
+    try {
+      return required();
+    } catch (cause) {
+      causes.push(cause);
+    }
   }
+  return failing(explain(causes));
 }
 
-function explain(cause: unknown): string {
-  const here = `${process.platform}-${process.arch}`;
-  if (here !== 'linux-x64') return `svidex has no native library for ${here}, only for linux-x64`;
-  if ((cause as NodeJS.ErrnoException | null)?.code === 'MODULE_NOT_FOUND') {
-    return (
-      `the package ${PLATFORM_PACKAGE}, svidex's native library, is not installed: install again ` +
-      'on this machine, and without leaving out optional dependencies'
-    );
+/** Types, fakes and the version are there without it: who calls it learns what is wrong. */
+function failing(error: Error): typeof Addon {
+  return new Proxy({} as typeof Addon, {
+    get() {
+      throw error;
+    },
+  });
+}
+
+function explain(causes: unknown[]): Error {
+  const broken = causes.find((cause) => codeOf(cause) !== 'MODULE_NOT_FOUND');
+  const error = new Error(
+    broken === undefined
+      ? absent()
+      : `svidex's native library does not load on ${here()}: ${broken}`,
+    { cause: broken ?? causes[0] },
+  );
+  return Object.assign(error, { code: 'ERR_SVIDEX_NATIVE_LIBRARY' });
+}
+
+function absent(): string {
+  if (PACKAGES[`${process.platform}-${process.arch}`] === undefined) {
+    const known = 'Linux (glibc 2.17 or musl 1.2, and later) and macOS, each on x64 and arm64';
+    return `svidex has no native library for ${here()}: there is one for ${known}`;
   }
-  return `svidex's native library could not be loaded; it needs glibc: ${String(cause)}`;
+  const name = `svidex-${here().replace('glibc', 'gnu')}`;
+  return (
+    `the package ${name}, svidex's native library, is not installed: install svidex again on ` +
+    'this system (or with --os, --cpu and --libc of the system that it is for), and without ' +
+    'leaving out optional dependencies'
+  );
+}
+
+/** Such as linux-x64-musl. */
+function here(): string {
+  const machine = `${process.platform}-${process.arch}`;
+  return process.platform === 'linux' ? `${machine}-${libc()}` : machine;
+}
+
+function libc(): 'glibc' | 'musl' {
+  // What Node says of itself; of musl it says nothing.
+  const report = process.report?.getReport() as
+    | { header?: { glibcVersionRuntime?: string } }
+    | undefined;
+  return report?.header?.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+}
+
+function codeOf(cause: unknown): unknown {
+  return (cause as NodeJS.ErrnoException | null)?.code;
 }
 
 /** @internal */

@@ -143,7 +143,8 @@ function unknownOption(name: string, names: readonly string[]): string {
   const meant = names.find((known) => bare(known) === bare(name));
   const hint = meant === undefined ? `there are ${names.join(', ')}` : `write ${meant}`;
   // A name may be anything, a token even: shown shortened and escaped, or not at all.
-  const shown = addon.withoutTokens(name) === name ? JSON.stringify(name.slice(0, 64)) : '[redacted]';
+  const shown =
+    addon.withoutTokens(name) === name ? JSON.stringify(name.slice(0, 64)) : '[redacted]';
   return `there is no option ${shown}: ${hint}`;
 }
 

@@ -1,10 +1,10 @@
-/// <reference lib="esnext.disposable" preserve="true" />
-
 import type { Failure, NativeProvider } from './addon';
 import { Calls, type TokenKind } from './calls';
 import { defect, errorFrom, guarded } from './errors';
 import { observe, type ProviderEvent, stopObserving } from './events';
+import { type FetchOptions, fetchWith } from './fetch';
 import { addon } from './native';
+import { type OpenAIClass, type OpenAIOptions, openaiClient } from './openai';
 import {
   type CallOptions,
   checkCallOptions,
@@ -14,6 +14,7 @@ import {
   type ProviderOptions,
 } from './options';
 import { type Status, statusFrom } from './status';
+import type { TokenDetails, TokenProvider } from './tokens';
 
 /** What `new OpenAI({ workloadIdentity })` takes. */
 export interface WorkloadIdentity {
@@ -29,6 +30,7 @@ interface Slot {
   readonly kind: TokenKind;
   readonly read: () => string | true | undefined;
   current: Promise<string> | undefined;
+  text: string | undefined;
 }
 
 const FROM_ENV = Symbol('from the environment');
@@ -42,7 +44,7 @@ const FROM_ENV = Symbol('from the environment');
  *
  * `getToken` and `accessToken` may be passed on without their provider.
  */
-export class Provider {
+export class Provider implements TokenProvider {
   readonly #native: NativeProvider;
   readonly #calls: Calls;
   readonly #subject: Slot;
@@ -62,11 +64,14 @@ export class Provider {
   constructor(options: ProviderOptions, environment: typeof FROM_ENV);
   constructor(options: ProviderOptions, environment?: typeof FROM_ENV) {
     const settings = checkProviderOptions(options);
-    const native = succeeded(guarded(() => addon.open(settings, environment === FROM_ENV)));
+    // Without a native library it is this that fails, which is no defect.
+    const { open } = addon;
+    const native = succeeded(guarded(() => open(settings, environment === FROM_ENV)));
     const slot = (kind: TokenKind): Slot => ({
       kind,
       read: guarded(() => native.reader(kind)),
       current: undefined,
+      text: undefined,
     });
     this.#native = native;
     this.#calls = new Calls(native);
@@ -110,6 +115,57 @@ export class Provider {
    */
   accessToken(options?: CallOptions): Promise<string> {
     return this.#get(this.#access, options);
+  }
+
+  /** The access token if one is held and usable. Never waits. */
+  heldAccessToken(): string | undefined {
+    guarded(() => warmRead(this.#access));
+    return this.#access.text;
+  }
+
+  /**
+   * What {@link getToken} gives, with its end and its SPIFFE ID.
+   *
+   * @throws {SvidexError} by rejection
+   */
+  getTokenDetails(options?: CallOptions): Promise<TokenDetails> {
+    return this.#details(this.#subject, options);
+  }
+
+  /**
+   * What {@link accessToken} gives, with its end, its SPIFFE ID and its scope.
+   *
+   * @throws {SvidexError} by rejection
+   */
+  accessTokenDetails(options?: CallOptions): Promise<TokenDetails> {
+    return this.#details(this.#access, options);
+  }
+
+  /**
+   * A client of OpenAI's SDK (6.34 and later, 7) with the access token of this
+   * provider: `provider.openai(OpenAI)`, and what `OpenAI` takes beside credentials.
+   *
+   * It is an instance of that class, and does all that those do. The token is
+   * renewed in the background. A request that is answered 401 is sent once more with
+   * a new one, if its body can be had again. A failure to get a token is an
+   * `OpenAIError` with ours as its cause; one that time may heal is first retried by
+   * the SDK's rules, and is an `APIConnectionError` in the end.
+   *
+   * @throws {SvidexError} `invalid_config` if it is not that class, or has other credentials
+   */
+  openai<Base extends OpenAIClass>(base: Base, options?: OpenAIOptions<Base>): InstanceType<Base> {
+    return openaiClient(this, base, options);
+  }
+
+  /**
+   * A `fetch` that puts the access token on requests to hosts that may have it, and
+   * sends one that is answered 401 once more with a new token, unless its body is a
+   * stream.
+   *
+   * @throws {SvidexError} `invalid_config` for a wrong host
+   */
+  fetch(options?: FetchOptions): typeof globalThis.fetch {
+    return fetchWith(this, options);
   }
 
   /**
@@ -182,8 +238,7 @@ export class Provider {
    */
   close(): void {
     guarded(() => this.#native.close());
-    this.#subject.current = undefined;
-    this.#access.current = undefined;
+    for (const slot of [this.#subject, this.#access]) slot.current = slot.text = undefined;
   }
 
   /** The same as {@link status}, so that a provider in a JSON log shows no more. */
@@ -198,6 +253,18 @@ export class Provider {
     inspect: (value: unknown, options: object) => string,
   ): string {
     return `Provider ${inspect(this.status(), options)}`;
+  }
+
+  async #details(slot: Slot, options: CallOptions | undefined): Promise<TokenDetails> {
+    for (;;) {
+      await this.#get(slot, options);
+      const found = guarded(() => this.#native.details(slot.kind));
+      // Nothing only if the token was dropped between the two calls.
+      if (found === null) continue;
+      const { text, expiresAtMs, spiffeId, scope } = found;
+      const details = { text, spiffeId, expiresAt: new Date(expiresAtMs) };
+      return scope === undefined ? details : { ...details, scope };
+    }
   }
 
   #get(slot: Slot, options: CallOptions | undefined): Promise<string> {
@@ -238,7 +305,10 @@ if (Symbol.dispose !== undefined) {
  */
 function warmRead(slot: Slot): Promise<string> | undefined {
   const text = slot.read();
-  if (text !== true) slot.current = text === undefined ? undefined : Promise.resolve(text);
+  if (text !== true) {
+    slot.current = text === undefined ? undefined : Promise.resolve(text);
+    slot.text = text;
+  }
   return slot.current;
 }
 

@@ -13,7 +13,8 @@ use napi::Status;
 use napi::bindgen_prelude::{Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
-use svidex::{Backlog, Event, Provider};
+use svidex::binding::{self, Backlog};
+use svidex::{Event, Provider};
 
 use crate::failure::Failure;
 use crate::fault;
@@ -69,11 +70,12 @@ pub(crate) fn start(provider: &Provider, ring: &Function<'_, (), ()>) -> Result<
         .build()?;
     let backlog = Arc::new(Mutex::new(Backlog::default()));
     let put = Arc::clone(&backlog);
-    provider.replace_relay(Box::new(move |event| {
+    let relay = move |event: &Event| {
         lock(&put).put(event.clone());
         // Refused when the environment is gone, or JavaScript is to come anyway.
         bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    }));
+    };
+    binding::replace_relay(provider, Box::new(relay));
     Ok(NativeObservation { backlog })
 }
 

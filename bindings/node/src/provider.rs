@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{Either, Either3, Env, Function, Result};
 use napi_derive::napi;
-use svidex::{Config, Operation, Provider, Token, TokenKind};
+use svidex::{Config, Operation, Provider, Token, TokenKind, binding};
 
 use crate::completion::{Completion, Queue, SharedBell};
 use crate::failure::Failure;
@@ -68,7 +68,7 @@ impl NativeProvider {
         // napi catches panics in closures by itself.
         env.create_function_from_closure("read", move |_| {
             fault::point("read");
-            let generation = provider.cached_generation(kind);
+            let generation = binding::cached_generation(&provider, kind);
             if generation.is_some() && generation == handed_out.get() {
                 return Ok(Either3::B(true));
             }
@@ -111,6 +111,22 @@ impl NativeProvider {
         self.queue.take()
     }
 
+    /// What is known about the token, if one is usable.
+    #[napi(catch_unwind)]
+    pub fn details(
+        &self,
+        #[napi(ts_arg_type = "'subject' | 'access'")] kind: String,
+    ) -> Result<Option<NativeToken>> {
+        fault::point("details");
+        let token = self.provider.cached(token_kind(&kind)?);
+        Ok(token.map(|token| NativeToken {
+            expires_at_ms: token.expires_at_unix_ms(),
+            spiffe_id: token.spiffe_id().to_owned(),
+            scope: token.scope().map(str::to_owned),
+            text: TokenText(token),
+        }))
+    }
+
     #[napi(catch_unwind)]
     pub fn invalidate(&self, token: String) {
         fault::point("invalidate");
@@ -131,7 +147,7 @@ impl NativeProvider {
     #[napi(catch_unwind)]
     pub fn stop_observing(&self) {
         fault::point("stop_observing");
-        self.provider.replace_observer(None);
+        binding::replace_observer(&self.provider, None);
     }
 
     #[napi(catch_unwind)]
@@ -178,6 +194,16 @@ impl NativeCall {
         fault::point("cancel");
         self.operation.cancel();
     }
+}
+
+/// A token with what is known about it.
+#[napi(object, object_from_js = false)]
+pub(crate) struct NativeToken {
+    #[napi(ts_type = "string")]
+    pub text: TokenText,
+    pub expires_at_ms: i64,
+    pub spiffe_id: String,
+    pub scope: Option<String>,
 }
 
 /// What an OpenAI client needs beside the callback.

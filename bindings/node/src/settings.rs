@@ -40,20 +40,20 @@ impl From<Settings> for Config {
             request_timeout_seconds,
             call_timeout_seconds,
         } = settings;
-        Self {
-            endpoint_socket,
-            identity_token_file,
-            audience,
-            spiffe_id,
-            hint,
-            identity_provider_id,
-            service_account_id,
-            client_id,
-            token_endpoint,
-            ca_file,
-            refresh_buffer_seconds,
-            request_timeout_seconds,
-            call_timeout_seconds,
-        }
+        let mut config = Self::new();
+        config.endpoint_socket = endpoint_socket;
+        config.identity_token_file = identity_token_file;
+        config.audience = audience;
+        config.spiffe_id = spiffe_id;
+        config.hint = hint;
+        config.identity_provider_id = identity_provider_id;
+        config.service_account_id = service_account_id;
+        config.client_id = client_id;
+        config.token_endpoint = token_endpoint;
+        config.ca_file = ca_file;
+        config.refresh_buffer_seconds = refresh_buffer_seconds;
+        config.request_timeout_seconds = request_timeout_seconds;
+        config.call_timeout_seconds = call_timeout_seconds;
+        config
     }
 }

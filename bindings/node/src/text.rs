@@ -13,9 +13,9 @@ use crate::fault;
 /// `words` without those that look like tokens or keys: for what is echoed.
 #[napi(catch_unwind)]
 #[must_use]
-pub fn without_tokens(words: String) -> String {
+pub(crate) fn without_tokens(words: String) -> String {
     fault::point("without_tokens");
-    svidex::without_tokens(&words)
+    svidex::binding::without_tokens(&words)
 }
 
 /// Becomes a JavaScript string with the token's text.

@@ -70,7 +70,8 @@ test('the versions of both packages and of the native library agree', async () =
   const platform = JSON.parse(read(root, 'npm/linux-x64-gnu/package.json'));
   assert.deepEqual(main.optionalDependencies, { [platform.name]: platform.version });
   assert.equal(main.version, platform.version);
-  assert.equal(await evaluate(`console.log(require('svidex').version)`), main.version);
+  const both = `console.log(require('svidex').version, require('${platform.name}').version())`;
+  assert.equal(await evaluate(both), `${main.version} ${main.version}`);
 });
 
 test('nothing is published that a user has no use for', async () => {
@@ -90,19 +91,40 @@ test('nothing is published that a user has no use for', async () => {
   ]);
 });
 
-test('without its native library, the package says what to do', async () => {
+test('without its native library, importing works, and using it says what to do', async () => {
   const source = `
     const Module = require('node:module');
     const resolve = Module._resolveFilename;
     Module._resolveFilename = function (name, ...rest) {
-      return resolve.call(this, name.startsWith('svidex-linux') ? 'not-there' : name, ...rest);
+      return resolve.call(this, name.startsWith('svidex-') ? 'not-there' : name, ...rest);
     };
-    try { require('svidex') } catch (error) { console.log(error.message) }
-    Object.defineProperty(process, 'platform', { value: 'win32' });
-    try { require('svidex') } catch (error) { console.log(error.message) }`;
-  const [absent, foreign] = (await evaluate(source)).split('\n');
-  assert.match(absent, /svidex-linux-x64-gnu.*is not installed/);
-  assert.match(foreign, /no native library for win32-x64, only for linux-x64/);
+    const use = (platform, arch, glibc) => {
+      Object.defineProperty(process, 'platform', { value: platform });
+      Object.defineProperty(process, 'arch', { value: arch });
+      process.report.getReport = () => ({ header: { glibcVersionRuntime: glibc } });
+      for (const name of Object.keys(require.cache)) delete require.cache[name];
+      const { Provider } = require('svidex');
+      try { Provider.fromEnv() } catch (error) { console.log(error.code, error.message) }
+    };
+    use('linux', 'x64', '2.36');
+    use('linux', 'arm64');
+    use('win32', 'x64');`;
+  const [glibc, musl, foreign] = (await evaluate(source)).split('\n');
+  assert.match(glibc, /^ERR_SVIDEX_NATIVE_LIBRARY .*svidex-linux-x64-gnu.* is not installed/);
+  assert.match(musl, /^ERR_SVIDEX_NATIVE_LIBRARY .*svidex-linux-arm64-musl.* is not installed/);
+  assert.match(foreign, /^ERR_SVIDEX_NATIVE_LIBRARY .*no native library for win32-x64.*macOS/);
+});
+
+test('a native library that does not load is the cause that the error names', async () => {
+  const source = `
+    const Module = require('node:module');
+    const original = Module.prototype.require;
+    Module.prototype.require = function (name) {
+      if (name.startsWith('svidex-linux')) throw new Error('version GLIBC_2.17 not found');
+      return original.call(this, name);
+    };
+    try { require('svidex').Provider.fromEnv() } catch (error) { console.log(error.message) }`;
+  assert.match(await evaluate(source), /does not load on linux-.*GLIBC_2.17 not found/);
 });
 
 for (const [extension, module] of [

@@ -5,8 +5,11 @@
  */
 export { type ErrorCode, type ErrorDetails, SvidexError } from './errors';
 export type { EventKind, EventLevel, ProviderEvent } from './events';
+export type { FetchOptions } from './fetch';
+export type { OpenAIClass, OpenAIOptions } from './openai';
 export type { CallOptions, ProviderOptions } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
 export type { LastError, Status, TokenStatus } from './status';
+export type { TokenDetails, TokenProvider } from './tokens';
 /** Version of svidex. */
 export declare const version: string;

@@ -1,7 +1,9 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 import { type ProviderEvent } from './events';
+import { type FetchOptions } from './fetch';
+import { type OpenAIClass, type OpenAIOptions } from './openai';
 import { type CallOptions, type ProviderOptions } from './options';
 import { type Status } from './status';
+import type { TokenDetails, TokenProvider } from './tokens';
 /** What `new OpenAI({ workloadIdentity })` takes. */
 export interface WorkloadIdentity {
     identityProviderId: string;
@@ -22,7 +24,7 @@ export interface WorkloadIdentity {
  *
  * `getToken` and `accessToken` may be passed on without their provider.
  */
-export declare class Provider {
+export declare class Provider implements TokenProvider {
     #private;
     /** Closes the provider at the end of a `using` block, where the runtime has it. */
     readonly [Symbol.dispose]: () => void;
@@ -54,6 +56,41 @@ export declare class Provider {
      * @throws {SvidexError} by rejection
      */
     accessToken(options?: CallOptions): Promise<string>;
+    /** The access token if one is held and usable. Never waits. */
+    heldAccessToken(): string | undefined;
+    /**
+     * What {@link getToken} gives, with its end and its SPIFFE ID.
+     *
+     * @throws {SvidexError} by rejection
+     */
+    getTokenDetails(options?: CallOptions): Promise<TokenDetails>;
+    /**
+     * What {@link accessToken} gives, with its end, its SPIFFE ID and its scope.
+     *
+     * @throws {SvidexError} by rejection
+     */
+    accessTokenDetails(options?: CallOptions): Promise<TokenDetails>;
+    /**
+     * A client of OpenAI's SDK (6.34 and later, 7) with the access token of this
+     * provider: `provider.openai(OpenAI)`, and what `OpenAI` takes beside credentials.
+     *
+     * It is an instance of that class, and does all that those do. The token is
+     * renewed in the background. A request that is answered 401 is sent once more with
+     * a new one, if its body can be had again. A failure to get a token is an
+     * `OpenAIError` with ours as its cause; one that time may heal is first retried by
+     * the SDK's rules, and is an `APIConnectionError` in the end.
+     *
+     * @throws {SvidexError} `invalid_config` if it is not that class, or has other credentials
+     */
+    openai<Base extends OpenAIClass>(base: Base, options?: OpenAIOptions<Base>): InstanceType<Base>;
+    /**
+     * A `fetch` that puts the access token on requests to hosts that may have it, and
+     * sends one that is answered 401 once more with a new token, unless its body is a
+     * stream.
+     *
+     * @throws {SvidexError} `invalid_config` for a wrong host
+     */
+    fetch(options?: FetchOptions): typeof globalThis.fetch;
     /**
      * For `new OpenAI({ workloadIdentity: provider.workloadIdentity() })`: the
      * SDK then exchanges the JWT-SVIDs that this provider hands it.

@@ -19,8 +19,9 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use rustix::fs::fstat;
-use svidex::{Backlog, Level};
+use rustix::fs::{Dev, fstat};
+use svidex::Level;
+use svidex::binding::{self, Backlog};
 
 use crate::guard::guarded_look;
 use crate::modules::imported;
@@ -47,7 +48,7 @@ struct Inner {
 }
 
 /// Device and inode.
-type Identity = (u64, u64);
+type Identity = (Dev, u64);
 
 #[derive(Default)]
 struct State {
@@ -147,11 +148,12 @@ pub(crate) fn observe(provider: &svidex::Provider) {
         source: status.source,
         audience: status.audience,
     });
-    provider.replace_relay(Box::new(move |event| {
+    let relay = move |event: &svidex::Event| {
         if let Some(log) = current() {
             log.put(event, &origin);
         }
-    }));
+    };
+    binding::replace_relay(provider, Box::new(relay));
 }
 
 /// Starts the log, if the program has imported `logging` and there is none yet.
@@ -285,7 +287,8 @@ impl From<(Told, u64)> for Event {
                 Level::Debug => 10,
                 Level::Info => 20,
                 Level::Warning => 30,
-                Level::Error => 40,
+                // `Error`, and whatever may be worse.
+                _ => 40,
             },
             kind: event.kind.as_str(),
             at_unix_ms: event.at_unix_ms,

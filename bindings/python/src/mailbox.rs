@@ -73,11 +73,11 @@ impl Inner {
 #[pymethods]
 impl Mailbox {
     #[new]
-    fn new(py: Python<'_>) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
         let (wake, woken) = sockets().map_err(|error| {
             // An error of this package's like any other of a call, and retryable.
             let what = "cannot make the socket pair that wakes the event loop";
-            Failure::Reported(svidex::no_descriptor(what, &error)).into_py_err(py)
+            Failure::Reported(svidex::binding::no_descriptor(what, &error)).into_py_err(py)
         })?;
         let inner = Arc::new(Inner {
             wake,
@@ -117,6 +117,29 @@ fn sockets() -> std::io::Result<(UnixStream, UnixStream)> {
 }
 
 impl Mailbox {
+    /// Asks for a token and waits for it as `wait_readable` does: a function that
+    /// returns once a descriptor can be read. What it raises ends the call.
+    pub(crate) fn wait(
+        &self,
+        py: Python<'_>,
+        provider: &svidex::Provider,
+        kind: svidex::TokenKind,
+        timeout: Option<Duration>,
+        wait_readable: &Bound<'_, PyAny>,
+    ) -> PyResult<Arc<Token>> {
+        let started = self.start(provider, kind, timeout);
+        let operation = started.map_err(|failure| failure.into_py_err(py))?;
+        loop {
+            if let Err(error) = wait_readable.call1((self.fileno(),)) {
+                operation.cancel(py)?;
+                return Err(error);
+            }
+            if let Some((_, answer)) = self.inner.take().pop() {
+                return answer.map_err(|error| Failure::Reported(error).into_py_err(py));
+            }
+        }
+    }
+
     /// Asks for a token; the answer comes here under the operation's ticket.
     pub(crate) fn start(
         &self,

@@ -53,7 +53,7 @@ fn not_read(py: Python<'_>, error: &PyErr) -> PyErr {
         io::Error::from_raw_os_error,
     );
     let what = "cannot read a module of svidex's";
-    let told = Failure::Reported(svidex::no_descriptor(what, &cause)).into_py_err(py);
+    let told = Failure::Reported(svidex::binding::no_descriptor(what, &cause)).into_py_err(py);
     told.set_cause(py, Some(error.clone_ref(py)));
     told
 }

@@ -18,44 +18,29 @@ const DAY_SECONDS: f64 = 86_400.0;
 
 /// The keyword arguments of a provider.
 pub(crate) fn config(options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
-    let mut config = Config::default();
+    let mut config = Config::new();
     for (name, value) in options.into_iter().flatten() {
         let name = name.to_string();
         let value = Some(value).filter(|value| !value.is_none());
-        let Config {
-            endpoint_socket,
-            identity_token_file,
-            audience,
-            spiffe_id,
-            hint,
-            identity_provider_id,
-            service_account_id,
-            client_id,
-            token_endpoint,
-            ca_file,
-            refresh_buffer_seconds,
-            request_timeout_seconds,
-            call_timeout_seconds,
-        } = &mut config;
         match name.as_str() {
-            "endpoint_socket" => *endpoint_socket = text(&name, value)?,
-            "identity_token_file" => *identity_token_file = path(&name, value)?,
-            "audience" => *audience = text(&name, value)?,
-            "spiffe_id" => *spiffe_id = text(&name, value)?,
-            "hint" => *hint = text(&name, value)?,
-            "identity_provider_id" => *identity_provider_id = text(&name, value)?,
-            "service_account_id" => *service_account_id = text(&name, value)?,
-            "client_id" => *client_id = text(&name, value)?,
-            "token_endpoint" => *token_endpoint = text(&name, value)?,
-            "ca_file" => *ca_file = path(&name, value)?,
-            "refresh_buffer_seconds" => *refresh_buffer_seconds = seconds(&name, value)?,
-            "request_timeout_seconds" => *request_timeout_seconds = seconds(&name, value)?,
-            "call_timeout_seconds" => *call_timeout_seconds = seconds(&name, value)?,
+            "endpoint_socket" => config.endpoint_socket = text(&name, value)?,
+            "identity_token_file" => config.identity_token_file = path(&name, value)?,
+            "audience" => config.audience = text(&name, value)?,
+            "spiffe_id" => config.spiffe_id = text(&name, value)?,
+            "hint" => config.hint = text(&name, value)?,
+            "identity_provider_id" => config.identity_provider_id = text(&name, value)?,
+            "service_account_id" => config.service_account_id = text(&name, value)?,
+            "client_id" => config.client_id = text(&name, value)?,
+            "token_endpoint" => config.token_endpoint = text(&name, value)?,
+            "ca_file" => config.ca_file = path(&name, value)?,
+            "refresh_buffer_seconds" => config.refresh_buffer_seconds = seconds(&name, value)?,
+            "request_timeout_seconds" => config.request_timeout_seconds = seconds(&name, value)?,
+            "call_timeout_seconds" => config.call_timeout_seconds = seconds(&name, value)?,
             // As Python says it of a function that it knows the parameters of.
             _ => {
-                return Err(PyTypeError::new_err(svidex::without_tokens(&format!(
-                    "Provider() got an unexpected keyword argument '{name}'"
-                ))));
+                return Err(PyTypeError::new_err(svidex::binding::without_tokens(
+                    &format!("Provider() got an unexpected keyword argument '{name}'"),
+                )));
             }
         }
     }

@@ -12,9 +12,12 @@ use crate::mailbox::{Mailbox, Operation};
 use crate::modules::own;
 use crate::options::{config, timeout, token};
 use crate::text::HostText;
-use crate::wait::wait;
+use crate::wait::{hub, wait};
 
 type Value<'py> = Option<Bound<'py, PyAny>>;
+
+/// What `svidex.Token` is made of.
+type Details<'py> = (Bound<'py, PyString>, i64, String, Option<String>);
 
 /// Which of a provider's two tokens.
 #[pyclass(eq, frozen, module = "svidex._svidex", from_py_object)]
@@ -107,8 +110,32 @@ impl Provider {
 
     /// The token if it can be had at once, else None.
     #[pyo3(signature = (kind, /))]
-    fn _cached<'py>(&self, py: Python<'py>, kind: TokenKind) -> Option<Bound<'py, PyString>> {
+    fn _cached<'py>(
+        &self,
+        py: Python<'py>,
+        kind: TokenKind,
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
         self.text(kind).cached(py)
+    }
+
+    /// Text, end, SPIFFE ID and scope of the token if it can be had at once.
+    #[pyo3(signature = (kind, /))]
+    fn _details<'py>(&self, py: Python<'py>, kind: TokenKind) -> PyResult<Option<Details<'py>>> {
+        let Some(token) = self.text(kind).token(py) else {
+            return Ok(None);
+        };
+        Ok(Some((
+            self.text(kind).of(py, &token)?,
+            token.expires_at_unix_ms(),
+            token.spiffe_id().to_owned(),
+            token.scope().map(str::to_owned),
+        )))
+    }
+
+    /// Seconds that a call without a timeout of its own may take.
+    #[getter]
+    fn _call_timeout_seconds(&self) -> f64 {
+        self.core.call_timeout().as_secs_f64()
     }
 
     /// Asks for the token; the answer comes to `mailbox`.
@@ -204,11 +231,21 @@ impl Provider {
         ))
     }
 
+    /// There is one, however it is passed on: frameworks copy the settings that
+    /// hold it.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
     /// Tokens stay in the process that may use them.
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err(
-            "a svidex.Provider cannot be pickled or copied: make one in each process, or let \
-             forked children inherit it",
+            "a svidex.Provider cannot be pickled: make one in each process, or let forked \
+             children inherit it",
         ))
     }
 }
@@ -241,7 +278,7 @@ impl Provider {
         kind: TokenKind,
         timeout: Value<'py>,
     ) -> PyResult<Bound<'py, PyString>> {
-        match (timeout, self.text(kind).cached(py)) {
+        match (timeout, self.text(kind).cached(py)?) {
             (None, Some(text)) => Ok(text),
             (timeout, text) => self.cold(py, kind, timeout, text),
         }
@@ -262,9 +299,13 @@ impl Provider {
         }
         self.text(kind).forget(py);
         listen(py)?;
-        let waiter = guarded(|| Ok(self.core.wait(kind.into(), timeout)));
-        let token = wait(py, waiter.map_err(|failure| failure.into_py_err(py))?)?;
-        Ok(self.text(kind).of(py, &token))
+        let token = if let Some(hub) = hub(py)? {
+            Mailbox::new(py)?.wait(py, &self.core, kind.into(), timeout, &hub)?
+        } else {
+            let waiter = guarded(|| Ok(self.core.wait(kind.into(), timeout)));
+            wait(py, waiter.map_err(|failure| failure.into_py_err(py))?)?
+        };
+        self.text(kind).of(py, &token)
     }
 
     #[inline]

@@ -4,8 +4,10 @@ use std::cell::UnsafeCell;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
-use svidex::{Provider, Reader, Token, TokenKind};
+use svidex::binding::Reader;
+use svidex::{Provider, Token, TokenKind};
 
 use crate::guard::guarded_look;
 
@@ -40,34 +42,45 @@ impl HostText {
 
     /// The text of the token that is held and usable.
     #[inline]
-    pub(crate) fn cached<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+    pub(crate) fn cached<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
         let found = self.with(py, |Inner { reader, kept }| {
             let token = guarded_look(|| reader.cached())?;
             Some(text_of(py, kept.as_ref(), token).ok_or_else(|| Arc::clone(token)))
-        })?;
-        Some(match found {
-            Ok(text) => text.into_bound(py),
-            Err(token) => self.keep(py, &token),
+        });
+        Ok(match found {
+            None => None,
+            Some(Ok(text)) => Some(text.into_bound(py)),
+            Some(Err(token)) => Some(self.keep(py, &token)?),
         })
     }
 
+    /// The token that is held and usable.
+    pub(crate) fn token(&self, py: Python<'_>) -> Option<Arc<Token>> {
+        self.with(py, |inner| guarded_look(|| inner.reader.cached().cloned()))
+    }
+
     /// The text of a token that somebody waited for.
-    pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
+    pub(crate) fn of<'py>(&self, py: Python<'py>, token: &Token) -> PyResult<Bound<'py, PyString>> {
         match self.with(py, |inner| text_of(py, inner.kept.as_ref(), token)) {
-            Some(text) => text.into_bound(py),
+            Some(text) => Ok(text.into_bound(py)),
             None => self.keep(py, token),
         }
     }
 
     #[cold]
-    fn keep<'py>(&self, py: Python<'py>, token: &Token) -> Bound<'py, PyString> {
-        let text = PyString::new(py, token.expose_secret());
+    fn keep<'py>(&self, py: Python<'py>, token: &Token) -> PyResult<Bound<'py, PyString>> {
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let mut text = PyString::new(py, token.expose_secret());
+        if token.kind() == TokenKind::Access {
+            let class = CLASS.import(py, "svidex._token", "TokenText")?;
+            text = class.call1((text,))?.cast_into::<PyString>()?;
+        }
         let kept = Kept {
             generation: token.generation(),
             text: text.clone().unbind(),
         };
         self.replace(py, Some(kept));
-        text
+        Ok(text)
     }
 
     /// Lets go of the text, when the token is no longer to be served.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use svidex::{Token, Waiter};
 
 use crate::guard::guarded;
@@ -51,4 +52,16 @@ fn on_main_thread(py: Python<'_>) -> PyResult<bool> {
     let current = threading.call_method0(intern!(py, "get_ident"))?;
     let main = threading.call_method0(intern!(py, "main_thread"))?;
     current.eq(main.getattr(intern!(py, "ident"))?)
+}
+
+/// In a greenlet, what lets others run until a descriptor is readable; `None` in
+/// any other thread. A wait of our own would stop all greenlets of the thread.
+pub(crate) fn hub(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if imported(py, intern!(py, "greenlet"))?.is_none() {
+        return Ok(None);
+    }
+    let current = CURRENT.import(py, "svidex._greenlets", "current_hub")?;
+    let hub = current.call0()?;
+    Ok((!hub.is_none()).then_some(hub))
 }

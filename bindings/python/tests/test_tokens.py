@@ -42,7 +42,7 @@ def test_an_access_token_is_exchanged_once(
     provider: svidex.Provider, emulator: OwnEmulator
 ) -> None:
     token = provider.access_token()
-    assert type(token) is str
+    assert isinstance(token, str)
     assert provider.access_token() is token
     assert token != provider.get_token()
     counters = emulator.counters()

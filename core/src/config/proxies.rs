@@ -23,6 +23,14 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
+    /// This one on every way.
+    pub(super) fn always(proxy: Proxy) -> Self {
+        Self {
+            proxy: Some(Ok(Arc::new(proxy))),
+            direct: None,
+        }
+    }
+
     pub(super) fn read(env: &Environment) -> Self {
         let proxy = env.first(&VARIABLES).transpose().map(|found| {
             let (variable, value) = found?;

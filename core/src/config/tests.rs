@@ -118,7 +118,7 @@ fn vectors() {
         let env = Environment::of(&env);
         let config = Config::from(vector.given.config);
         let settings = match vector.given.from_env {
-            true => config.settle(&env),
+            true => config.settle(&env, super::Given::default()),
             false => config.validate(&env),
         };
         match (vector.expected, settings) {

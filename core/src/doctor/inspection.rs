@@ -16,6 +16,7 @@ use crate::source::Checks;
 /// A decoded token: its header and claims whole, and what OpenAI would miss in
 /// them. The signature is neither verified nor kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Inspection {
     /// The header (RFC 7515 §4).
     pub header: Map<String, Value>,

@@ -35,7 +35,9 @@ impl Place {
                 endpoint: Endpoint::Unix(path),
                 ..
             } => path.clone(),
-            SourceSettings::WorkloadApi { .. } => return Self::Unknown,
+            SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. } => {
+                return Self::Unknown;
+            }
         };
         let lane = Lane::default();
         let look = lane.run("svidex-doctor", move || Self::at(&path));

@@ -45,7 +45,7 @@ pub enum CheckId {
 
 impl CheckId {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: &'static [Self] = &[
         Self::Configuration,
         Self::ApiKey,
         Self::Source,
@@ -89,6 +89,7 @@ impl CheckId {
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// As it should be.
     Ok,
@@ -115,6 +116,7 @@ impl Outcome {
 
 /// One step: what was seen, and what to do about it. Never token text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Check {
     /// Which step.
     pub id: CheckId,
@@ -178,6 +180,7 @@ impl Check {
 
 /// All checks of one examination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The version of svidex.
     pub svidex: &'static str,
@@ -202,8 +205,8 @@ impl Report {
             Some(found.swap_remove(at))
         };
         let checks: Vec<_> = CheckId::ALL
-            .into_iter()
-            .map(|id| take(id).unwrap_or_else(|| Check::skipped(id, reason.clone())))
+            .iter()
+            .map(|&id| take(id).unwrap_or_else(|| Check::skipped(id, reason.clone())))
             .collect();
         Self {
             svidex: crate::VERSION,

@@ -23,7 +23,8 @@ struct Expected {
 fn vectors() {
     let vectors = load::<Given, Expected>(include_str!("../../../tests/vectors/errors.json"), 10);
     let kinds: Vec<_> = vectors.iter().map(|v| v.given.kind.as_str()).collect();
-    assert_eq!(kinds, ErrorKind::ALL.map(ErrorKind::as_str));
+    let names: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(kinds, names);
     for (index, (vector, kind)) in vectors.iter().zip(ErrorKind::ALL).enumerate() {
         let expected = &vector.expected;
         assert_eq!(vector.id, kind.as_str());

@@ -8,7 +8,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Head, interpret};
+use super::{AccessToken, Head, interpret};
 use crate::error::{Error, FailureClass};
 use crate::test_tokens::{assert_no_piece_of, subject_token};
 use crate::test_vectors::{Words, load};
@@ -85,8 +85,8 @@ fn vectors() {
 }
 
 impl Success {
-    fn check(&self, id: &str, answer: &Answer) {
-        assert_eq!(self.access_token, answer.access_token.expose(), "{id}");
+    fn check(&self, id: &str, answer: &AccessToken) {
+        assert_eq!(self.access_token, answer.secret.expose(), "{id}");
         assert_eq!(self.expires_in_ms, answer.expires_in, "{id}");
         assert_eq!(self.scope, answer.scope, "{id}");
         assert!(!format!("{answer:?}").contains(&self.access_token), "{id}");

@@ -562,6 +562,10 @@ fn certificate(
         CertificateError::UnknownIssuer => {
             f.write_str("the server's certificate comes from a CA that is not trusted here: ")?;
             match store {
+                Store::Given => write!(
+                    f,
+                    "it is not among {store}, which alone count; add the CA that issued it"
+                ),
                 Store::CaFile(_) => write!(
                     f,
                     "it is not in {store}, which alone counts while it is set (not SSL_CERT_FILE, \

@@ -45,6 +45,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Where certificates were looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
+    /// The program brought them.
+    Given,
     CaFile(PathBuf),
     /// By `SSL_CERT_FILE`, `SSL_CERT_DIR` or both.
     Variables(&'static str, Vec<PathBuf>),
@@ -56,6 +58,7 @@ pub(crate) enum Store {
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Given => f.write_str("the roots that the program brought"),
             Self::CaFile(path) => write!(f, "ca_file {}", path.display()),
             Self::Variables(name, paths) => {
                 let paths: Vec<_> = paths.iter().map(|it| it.display().to_string()).collect();
@@ -94,6 +97,7 @@ static SHARED: ArcSwapOption<Vec<Weak<Trust>>> = ArcSwapOption::const_empty();
 
 /// The roots of one client.
 pub(crate) struct Roots {
+    given: Option<Arc<Trust>>,
     settings: HttpSettings,
     system: System,
     held: Arc<ArcSwapOption<Trust>>,
@@ -104,6 +108,7 @@ pub(crate) struct Roots {
 impl Roots {
     pub(crate) fn new(settings: &HttpSettings) -> Self {
         Self {
+            given: (settings.roots.as_deref()).map(|all| Trust::given(settings, all)),
             settings: settings.clone(),
             system: System::default(),
             held: Arc::default(),
@@ -112,8 +117,11 @@ impl Roots {
         }
     }
 
-    /// What is on disk now.
+    /// What was given, else what is on disk now.
     pub(crate) async fn trust(&self) -> Result<Arc<Trust>, Fault> {
+        if let Some(given) = &self.given {
+            return Ok(Arc::clone(given));
+        }
         let (settings, system) = (self.settings.clone(), self.system.clone());
         let (held, doubted) = (Arc::clone(&self.held), Arc::clone(&self.doubted));
         let look = move || {
@@ -141,8 +149,25 @@ impl Roots {
     }
 }
 
+impl Trust {
+    /// Of certificates that were looked at, one at least.
+    fn given(settings: &HttpSettings, certificates: &[CertificateDer<'static>]) -> Arc<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates.iter().cloned());
+        Arc::new(Self {
+            store: Store::Given,
+            config: tls::config(roots),
+            places: Places::of(settings, &System::default()),
+            stamp: 0,
+        })
+    }
+}
+
 impl Store {
     fn of(settings: &HttpSettings) -> Self {
+        if settings.roots.is_some() {
+            return Self::Given;
+        }
         if let Some(path) = &settings.ca_file {
             return Self::CaFile(path.clone());
         }
@@ -189,6 +214,11 @@ impl Places {
             !found.is_err_and(|error| is_absent(&error))
         };
         match Store::of(settings) {
+            // Nothing on disk.
+            Store::Given => Self {
+                file: None,
+                dirs: Vec::new(),
+            },
             Store::CaFile(path) => Self {
                 file: Some(path),
                 dirs: Vec::new(),

@@ -12,12 +12,14 @@ use shuttle::sync::{Condvar, Mutex};
 
 use super::Injected;
 use crate::clock::{Clock, Now, Sleep, TestClock};
-use crate::exchange::{Answer, Exchange, TokenEndpoint};
+use crate::error::Error;
+use crate::exchange::{AccessToken, TokenEndpoint};
+use crate::future::BoxFuture;
 use crate::jwt::Jwt;
 use crate::policy::Held;
 use crate::secret::Secret;
 use crate::snapshot::Token;
-use crate::source::{Fetch, SubjectToken, SubjectTokenSource};
+use crate::source::{CheckedSource, Fetch, SubjectToken};
 use crate::sync::Stepped;
 use crate::worker::Peers;
 
@@ -114,7 +116,7 @@ impl Script {
         script.may_panic();
         let worker = Arc::new(OneWorker::begin(script));
         Peers {
-            source: Arc::clone(&worker) as Arc<dyn SubjectTokenSource>,
+            source: Arc::clone(&worker) as Arc<dyn CheckedSource>,
             token_endpoint: worker,
         }
     }
@@ -165,7 +167,7 @@ impl Drop for OneWorker {
     }
 }
 
-impl SubjectTokenSource for OneWorker {
+impl CheckedSource for OneWorker {
     fn fetch(&self) -> Fetch<'_> {
         let script = &self.0;
         Box::pin(async move {
@@ -182,14 +184,17 @@ impl SubjectTokenSource for OneWorker {
 }
 
 impl TokenEndpoint for OneWorker {
-    fn exchange<'a>(&'a self, _subject_token: &'a Token) -> Exchange<'a> {
+    fn exchange<'a>(
+        &'a self,
+        _subject_token: &'a Token,
+    ) -> BoxFuture<'a, Result<AccessToken, Error>> {
         let script = &self.0;
         Box::pin(async move {
             let (number, _flight) = script.exchanges.begin();
             script.take_time().await;
             script.exchanges.ended.add();
-            Ok(Answer {
-                access_token: secret(&format!("access-{number}")),
+            Ok(AccessToken {
+                secret: secret(&format!("access-{number}")),
                 expires_in: Some(60 * MINUTE),
                 scope: None,
             })

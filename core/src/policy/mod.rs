@@ -5,6 +5,7 @@
 //! All durations are milliseconds. Tokens are judged by both clocks; attempts
 //! are scheduled by the boot-time clock alone, which nobody sets.
 
+#[cfg(test)]
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
@@ -33,13 +34,15 @@ const MIN_INTERVAL: i64 = 100;
 const REPEAT_INTERVAL: i64 = 1_000;
 
 /// What the policy needs to know of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub(crate) struct Rules {
     pub(crate) refresh_buffer_ms: i64,
 }
 
 /// A token, as the policy sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub(crate) struct Held {
     /// When its life began: an SVID's on receipt, an access token's when the
     /// request for it was sent.
@@ -50,7 +53,7 @@ pub(crate) struct Held {
     /// `exp` of the SVID: this one, or the one behind the access token.
     pub(crate) subject_exp_ms: i64,
     /// An access token that ends with its SVID: the same SVID cannot renew it.
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) capped: bool,
 }
 
@@ -100,8 +103,9 @@ fn scale(duration: i64, factor: f64) -> i64 {
 }
 
 /// One of the two tokens and the attempts to get it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[cfg_attr(test, serde(default))]
 pub(crate) struct Leg {
     pub(crate) held: Option<Held>,
     /// The held token has been read since it came.
@@ -208,8 +212,9 @@ impl Leg {
 
 /// Whether the SVID was refused, and what was done about it: it is fetched once
 /// more, and exchanged at once if it is another one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[cfg_attr(test, serde(rename_all = "snake_case"))]
 pub(crate) enum Rejection {
     #[default]
     None,
@@ -217,32 +222,34 @@ pub(crate) enum Rejection {
     Retried,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub(crate) struct State {
     pub(crate) rules: Rules,
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) subject: Leg,
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) access: Leg,
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) rejection: Rejection,
     /// An SVID has been fetched before: a denial is then no matter of start-up.
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) was_admitted: bool,
     /// When (boot time) the current run of denials began.
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) denied_since_ms: Option<i64>,
     /// When (boot time) `invalidate` last forced an exchange.
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) forced_at_ms: Option<i64>,
     /// Exchanges in a row that came before their SVID had begun.
-    #[serde(default)]
+    #[cfg_attr(test, serde(default))]
     pub(crate) early: u32,
 }
 
 /// What callers did since the last look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[cfg_attr(test, serde(default))]
 pub(crate) struct Demand {
     /// Somebody went without, or waits.
     pub(crate) subject_asked: bool,
@@ -253,8 +260,9 @@ pub(crate) struct Demand {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[cfg_attr(test, serde(rename_all = "snake_case"))]
 pub(crate) enum Outcome {
     Fetched {
         received: Now,
@@ -273,24 +281,25 @@ pub(crate) enum Outcome {
         /// The SVID that was sent.
         subject: Held,
         /// What the token endpoint's clock says now, if this host's is slow.
-        #[serde(default)]
+        #[cfg_attr(test, serde(default))]
         endpoint_wall_ms: Option<i64>,
     },
     ExchangeFailed {
         class: FailureClass,
-        #[serde(default)]
+        #[cfg_attr(test, serde(default))]
         retry_after_ms: Option<i64>,
         /// The SVID itself was refused.
-        #[serde(default)]
+        #[cfg_attr(test, serde(default))]
         subject_rejected: bool,
         /// It begins that much later by the endpoint's clock.
-        #[serde(default)]
+        #[cfg_attr(test, serde(default))]
         not_yet_ms: Option<i64>,
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[cfg_attr(test, serde(rename_all = "snake_case"))]
 pub(crate) enum Step {
     FetchSubject,
     Exchange,
@@ -301,8 +310,9 @@ pub(crate) enum Step {
 }
 
 /// What a caller without a usable token does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[cfg_attr(test, serde(rename_all = "snake_case"))]
 pub(crate) enum Verdict {
     Wait,
     /// It gets the last error of the fetches at once.

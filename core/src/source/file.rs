@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::{Checks, Fetch, Found, SubjectToken, SubjectTokenSource};
+use super::{CheckedSource, Checks, Fetch, Found, SubjectToken};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::foreign::Foreign;
 use crate::jwt::{self, Jwt, MAX_TOKEN_BYTES};
@@ -64,7 +64,7 @@ impl TokenFile {
     }
 }
 
-impl SubjectTokenSource for TokenFile {
+impl CheckedSource for TokenFile {
     fn fetch(&self) -> Fetch<'_> {
         Box::pin(async { self.inner.check(self.look().await?) })
     }

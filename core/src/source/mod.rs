@@ -1,6 +1,7 @@
 //! Where subject tokens (JWT-SVIDs) come from, and what is checked before one is used.
 
 mod checks;
+mod custom;
 mod file;
 mod workload_api;
 
@@ -25,8 +26,9 @@ pub(crate) use file::check_token_file;
 
 pub(crate) type Fetch<'a> = Pin<Box<dyn Future<Output = Result<SubjectToken, Error>> + Send + 'a>>;
 
-/// A place that JWT-SVIDs come from. Deadlines are the caller's.
-pub(crate) trait SubjectTokenSource: Send + Sync {
+/// A place that JWT-SVIDs come from, and what it gives has been checked. Deadlines are
+/// the caller's.
+pub(crate) trait CheckedSource: Send + Sync {
     fn fetch(&self) -> Fetch<'_>;
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn open(
     settings: &Settings,
     clock: Arc<dyn Clock>,
     endpoint_time: Arc<EndpointTime>,
-) -> Arc<dyn SubjectTokenSource> {
+) -> Arc<dyn CheckedSource> {
     let checks = Checks {
         endpoint_time,
         ..checks(settings, clock)
@@ -79,6 +81,7 @@ pub(crate) fn open(
             workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks),
         ),
         SourceSettings::File { path, .. } => Arc::new(file::TokenFile::new(path.clone(), checks)),
+        SourceSettings::Custom { origin, .. } => Arc::new(custom::Custom::new(origin, checks)),
     }
 }
 
@@ -94,6 +97,7 @@ pub(crate) async fn look(settings: &Settings, checks: Checks) -> Result<Found, E
         SourceSettings::File { path, .. } => {
             file::TokenFile::new(path.clone(), checks).look().await
         }
+        SourceSettings::Custom { origin, .. } => custom::Custom::new(origin, checks).look().await,
     }
 }
 
@@ -104,7 +108,8 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
         audience: settings.audience.clone(),
         spiffe_id: match &settings.source {
             SourceSettings::WorkloadApi { spiffe_id, .. }
-            | SourceSettings::File { spiffe_id, .. } => spiffe_id.clone(),
+            | SourceSettings::File { spiffe_id, .. }
+            | SourceSettings::Custom { spiffe_id, .. } => spiffe_id.clone(),
         },
         for_exchange: settings.exchange.is_ok(),
         file_won: settings.file_won,
@@ -124,6 +129,10 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
                 "{place}: still waiting for the file system after {seconds} s \
                  (request_timeout_seconds); is it a network file system whose server is gone?"
             ),
+        ),
+        SourceSettings::Custom { .. } => (
+            FailureClass::Transient,
+            format!("{place} gave nothing within {seconds} s (request_timeout_seconds)"),
         ),
         SourceSettings::WorkloadApi { endpoint, .. } => (
             // An agent of this host that is frozen answers the moment it goes on. Each
@@ -147,6 +156,7 @@ pub(crate) fn repeated(source: &SourceSettings, exp: i64, now: Now) -> Error {
     let who = match source {
         SourceSettings::WorkloadApi { .. } => "does the agent reach its server?",
         SourceSettings::File { .. } => "is the sidecar that writes it running?",
+        SourceSettings::Custom { .. } => "does it keep what it should fetch?",
     };
     let left = (exp - now.wall).max(0) / 1_000;
     Error::new(
@@ -166,6 +176,7 @@ pub(crate) fn describe(source: &SourceSettings) -> String {
     match source {
         SourceSettings::WorkloadApi { uri, .. } => format!("the Workload API at {uri}"),
         SourceSettings::File { path, .. } => format!("the token file {}", path.display()),
+        SourceSettings::Custom { origin, .. } => format!("the source {}", origin.name),
     }
 }
 

@@ -8,7 +8,7 @@ use spiffe::{JwtSvid, WorkloadApiClient, WorkloadApiError};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Checks, Fetch, Found, Identity, SubjectToken, SubjectTokenSource};
+use super::{CheckedSource, Checks, Fetch, Found, Identity, SubjectToken};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::limits::{self, Wanted};
 use crate::secret::printable;
@@ -199,7 +199,7 @@ impl WorkloadApi {
     }
 }
 
-impl SubjectTokenSource for WorkloadApi {
+impl CheckedSource for WorkloadApi {
     fn fetch(&self) -> Fetch<'_> {
         Box::pin(self.fetch_and_check())
     }

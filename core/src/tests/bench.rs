@@ -9,12 +9,13 @@ use crate::call::Waiter;
 use crate::clock::{Clock as _, TestClock};
 use crate::config::{Config, Environment};
 use crate::error::{Error, ErrorKind, FailureClass};
-use crate::exchange::{Answer, Exchange, TokenEndpoint};
+use crate::exchange::{AccessToken, TokenEndpoint};
+use crate::future::BoxFuture;
 use crate::jwt::Jwt;
 use crate::provider::Provider;
 use crate::secret::Secret;
 use crate::snapshot::{Token, TokenKind};
-use crate::source::{Fetch, SubjectToken, SubjectTokenSource};
+use crate::source::{CheckedSource, Fetch, SubjectToken};
 use crate::worker::Peers;
 
 /// Only for tests that would otherwise hang for ever.
@@ -38,14 +39,17 @@ impl<T> Script<T> {
     }
 }
 
-impl SubjectTokenSource for Script<SubjectToken> {
+impl CheckedSource for Script<SubjectToken> {
     fn fetch(&self) -> Fetch<'_> {
         Box::pin(self.ask())
     }
 }
 
-impl TokenEndpoint for Script<Answer> {
-    fn exchange<'a>(&'a self, _subject_token: &'a Token) -> Exchange<'a> {
+impl TokenEndpoint for Script<AccessToken> {
+    fn exchange<'a>(
+        &'a self,
+        _subject_token: &'a Token,
+    ) -> BoxFuture<'a, Result<AccessToken, Error>> {
         Box::pin(self.ask())
     }
 }
@@ -69,7 +73,7 @@ pub(super) struct Bench {
     pub(super) provider: Provider,
     pub(super) clock: TestClock,
     pub(super) fetches: Attempts<SubjectToken>,
-    pub(super) exchanges: Attempts<Answer>,
+    pub(super) exchanges: Attempts<AccessToken>,
 }
 
 impl Bench {
@@ -184,9 +188,9 @@ impl Bench {
     }
 }
 
-pub(super) fn access(text: &str) -> Answer {
-    Answer {
-        access_token: Secret::new(text).unwrap(),
+pub(super) fn access(text: &str) -> AccessToken {
+    AccessToken {
+        secret: Secret::new(text).unwrap(),
         expires_in: Some(3_600_000),
         scope: None,
     }

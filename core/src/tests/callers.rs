@@ -73,7 +73,7 @@ fn a_permanent_failure_reaches_callers_at_once() {
     bench.issue("svid-1");
     let refusal = failure(ErrorKind::ExchangeRejected, FailureClass::Permanent)
         .with_http_status(403)
-        .with_oauth_code(Some("access_denied".into()));
+        .with_oauth_code("access_denied");
     bench.exchanges.next().send(Err(refusal.clone())).unwrap();
     assert_eq!(error(&waiter), refusal);
     assert_eq!(error(&bench.wait(TokenKind::Access)), refusal);
@@ -210,7 +210,7 @@ fn a_callback_that_never_returns_holds_up_nobody() {
     // Renewed behind their backs, and told to an observer that keeps up.
     let (seen, events) = mpsc::channel();
     let observation = bench.provider.observe(move |event| {
-        assert!(crate::in_callback());
+        assert!(crate::host::in_callback());
         let _ = seen.send(event.kind);
     });
     bench.advance(150_000);

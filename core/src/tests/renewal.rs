@@ -146,7 +146,7 @@ fn a_rejected_svid_is_fetched_once_more_and_exchanged_at_once() {
     let waiter = bench.wait(TokenKind::Access);
     bench.issue("svid-1");
     let rejected = failure(ErrorKind::ExchangeRejected, FailureClass::Permanent)
-        .with_oauth_code(Some("invalid_subject_token".into()));
+        .with_oauth_code("invalid_subject_token");
     bench.exchanges.next().send(Err(rejected)).unwrap();
     bench.issue("svid-2");
     bench.grant("access-2");

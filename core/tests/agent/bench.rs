@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 use svidex_emulator::Info;
 
 use crate::support::process::{Process, request};
@@ -63,11 +63,8 @@ impl Bench {
     }
 
     fn new(agent: Agent, info: &Info) -> Self {
-        let provider = Provider::new(Config {
-            request_timeout_seconds: Some(0.5),
-            ..config(info)
-        })
-        .expect("a good configuration");
+        let provider =
+            Provider::new(config(info).request_timeout_seconds(0.5)).expect("a good configuration");
         for kind in [TokenKind::Access, TokenKind::Subject] {
             get(&provider, kind).expect("a token");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
-use svidex::{Config, Error, EventKind, Level, Provider, Token, TokenKind};
+use svidex::{Error, EventKind, Level, Provider, Token, TokenKind};
 use svidex_emulator::{Emulator, Leg};
 
 use crate::rows::{CANARY, Cold, Expected, Row, Trouble, When};
@@ -58,11 +58,11 @@ impl Case<'_> {
             Cold::Error(expected) if expected.when == When::AtDeadline => SHORT_CALL,
             _ => LONG_CALL,
         };
-        let provider = Provider::new(Config {
-            request_timeout_seconds: Some(self.row.request_timeout),
-            call_timeout_seconds: Some(call_timeout.as_secs_f64()),
-            ..config(self.emulator.info())
-        })
+        let provider = Provider::new(
+            config(self.emulator.info())
+                .request_timeout_seconds(self.row.request_timeout)
+                .call_timeout_seconds(call_timeout.as_secs_f64()),
+        )
         .expect("a good configuration");
         let log = Log::of(&provider);
         Subject { provider, log }

@@ -35,13 +35,13 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 }
 
 fn provider(info: &Info) -> Provider {
-    Provider::new(Config {
-        // By name: the system's resolver and its threads take part.
-        token_endpoint: Some(info.token_endpoint.replace("127.0.0.1", "localhost")),
-        // Less than a child gets: a call that hangs says why.
-        call_timeout_seconds: Some(HANG_GUARD.as_secs_f64() / 2.0),
-        ..config(info)
-    })
+    Provider::new(
+        config(info)
+            // By name: the system's resolver and its threads take part.
+            .token_endpoint(info.token_endpoint.replace("127.0.0.1", "localhost"))
+            // Less than a child gets: a call that hangs says why.
+            .call_timeout_seconds(HANG_GUARD.as_secs_f64() / 2.0),
+    )
     .expect("a good configuration")
 }
 
@@ -300,11 +300,9 @@ fn children_do_not_multiply_what_is_reported() {
     let _turn = one_at_a_time();
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("agent.sock");
-    let provider = Provider::new(Config {
-        endpoint_socket: Some(format!("unix://{}", socket.display())),
-        ..Config::default()
-    })
-    .expect("a good configuration");
+    let provider =
+        Provider::new(Config::new().endpoint_socket(format!("unix://{}", socket.display())))
+            .expect("a good configuration");
     // Appending is one step, whoever does it.
     let log = dir.path().join("log");
     let observed = |provider: &Provider| {
@@ -348,14 +346,55 @@ fn children_do_not_multiply_what_is_reported() {
     // A provider that a child makes for itself is another one.
     let before = count;
     Child::fork(|| {
-        let own = Provider::new(Config {
-            endpoint_socket: Some(format!("unix://{}", socket.display())),
-            ..Config::default()
-        });
+        let own =
+            Provider::new(Config::new().endpoint_socket(format!("unix://{}", socket.display())));
         fail_many_times(&own.map_err(|error| error.to_string())?);
         Ok(String::new())
     })
     .join();
     let said = std::fs::read_to_string(&log).expect("the log");
     assert!(said.lines().count() > before, "{said}");
+}
+
+/// Connections belong to the process that made them: parts that a program brings are
+/// made anew in each.
+#[test]
+fn a_child_makes_its_own_parts() {
+    use svidex::extend::{BoxFuture, JwtSvid, SubjectTokenRequest, SubjectTokenSource};
+
+    struct File(String, u32);
+    impl SubjectTokenSource for File {
+        fn fetch<'a>(
+            &'a self,
+            _: SubjectTokenRequest<'a>,
+        ) -> BoxFuture<'a, Result<JwtSvid, svidex::Error>> {
+            assert_eq!(self.1, std::process::id(), "inherited");
+            let text = std::fs::read_to_string(&self.0).expect("a token");
+            Box::pin(async { Ok(JwtSvid::new(text)) })
+        }
+    }
+    let _turn = one_at_a_time();
+    let emulator = emulator(&json!({}));
+    let path = emulator.info().token_file.clone();
+    let provider = Provider::builder(Config::new())
+        .subject_token_source("file", move || File(path.clone(), std::process::id()))
+        .build()
+        .expect("a good configuration");
+    let mine = get(&provider, TokenKind::Subject).expect("a token");
+    let child = Child::fork(|| {
+        let inherited = provider.cached(TokenKind::Subject);
+        let inherited = inherited.ok_or("an inherited token is lost")?;
+        provider.invalidate(inherited.expose_secret());
+        match get(&provider, TokenKind::Subject) {
+            Ok(_) => Ok(String::new()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    child.join();
+    assert_eq!(
+        provider
+            .cached(TokenKind::Subject)
+            .map(|it| it.generation()),
+        Some(mine.generation())
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 use svidex_emulator::{Emulator, Options};
 
 use crate::support::{config, get};
@@ -29,11 +29,7 @@ fn every_form_of_address_leads_to_the_workload_api() {
         tcp.clone(),
         tcp.replace("tcp://", "tcp:"),
     ] {
-        let provider = Provider::new(Config {
-            endpoint_socket: Some(address.clone()),
-            ..config(emulator.info())
-        })
-        .unwrap();
+        let provider = Provider::new(config(emulator.info()).endpoint_socket(&address)).unwrap();
         let svid = get(&provider, TokenKind::Subject).unwrap();
         let token = get(&provider, TokenKind::Access).unwrap();
         assert_eq!(svid.spiffe_id(), emulator.info().spiffe_ids[0], "{address}");
@@ -51,10 +47,9 @@ fn a_socket_that_appears_later_is_found() {
     let emulator = Emulator::start(Options::default());
     let real = emulator.info().endpoint_socket.clone();
     let link = dir.path().join("agent.sock");
-    let provider = Provider::new(Config {
-        endpoint_socket: Some(format!("unix://{}", link.display())),
-        ..config(emulator.info())
-    })
+    let provider = Provider::new(
+        config(emulator.info()).endpoint_socket(format!("unix://{}", link.display())),
+    )
     .unwrap();
     let waiter = provider.wait(TokenKind::Subject, None);
     crate::support::eventually("a first failure", || provider.status().fetch_failures > 0);

@@ -93,12 +93,10 @@ fn token() -> Outcome {
         let value = std::env::var(name).ok()?;
         Some(value.parse().unwrap())
     };
-    let config = Config {
-        ca_file: std::env::var("TEST_CA_FILE").ok(),
-        request_timeout_seconds: number("TEST_REQUEST_TIMEOUT"),
-        call_timeout_seconds: number("TEST_CALL_TIMEOUT"),
-        ..Config::default()
-    };
+    let mut config = Config::new();
+    config.ca_file = std::env::var("TEST_CA_FILE").ok();
+    config.request_timeout_seconds = number("TEST_REQUEST_TIMEOUT");
+    config.call_timeout_seconds = number("TEST_CALL_TIMEOUT");
     let provider = match Provider::from_env(config) {
         Ok(provider) => provider,
         Err(error) => return failed(&error),

@@ -16,12 +16,12 @@ const DEADLINE: Duration = Duration::from_millis(400);
 
 /// What a cold caller gets, by its deadline.
 fn failure(address: &str) -> Error {
-    let provider = Provider::new(Config {
-        endpoint_socket: Some(address.to_owned()),
-        request_timeout_seconds: Some(DEADLINE.as_secs_f64() / 2.0),
-        call_timeout_seconds: Some(DEADLINE.as_secs_f64()),
-        ..Config::default()
-    })
+    let provider = Provider::new(
+        Config::new()
+            .endpoint_socket(address)
+            .request_timeout_seconds(DEADLINE.as_secs_f64() / 2.0)
+            .call_timeout_seconds(DEADLINE.as_secs_f64()),
+    )
     .unwrap();
     let began = Instant::now();
     let error = get(&provider, TokenKind::Subject).unwrap_err();
@@ -68,12 +68,19 @@ fn a_file_that_is_no_socket() {
     assert_says(&unix(&path), "nobody listens there");
 }
 
+/// Nothing has to be asked to know that.
 #[test]
 fn a_path_through_a_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     let path = dir.path().join("file/agent.sock");
-    assert_says(&unix(&path), "cannot be reached");
+    let refused = Provider::new(Config::new().endpoint_socket(unix(&path)));
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(
+        error.message().contains("can never name a socket"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which of several identities is taken.
 
 use serde_json::json;
-use svidex::{Config, Error, ErrorKind, Provider, TokenKind};
+use svidex::{Error, ErrorKind, Provider, TokenKind};
 use svidex_emulator::Emulator;
 
 use crate::support::{config, emulator, get};
@@ -10,14 +10,11 @@ const INFERENCE: &str = "spiffe://example.org/ns/inference/sa/worker";
 const BATCH: &str = "spiffe://example.org/ns/batch/sa/worker";
 
 fn provider(emulator: &Emulator, spiffe_id: Option<&str>, hint: Option<&str>) -> Provider {
-    Provider::new(Config {
-        spiffe_id: spiffe_id.map(str::to_owned),
-        hint: hint.map(str::to_owned),
-        // An identity that is not issued is waited for until then.
-        call_timeout_seconds: Some(0.5),
-        ..config(emulator.info())
-    })
-    .unwrap()
+    // An identity that is not issued is waited for until then.
+    let mut config = config(emulator.info()).call_timeout_seconds(0.5);
+    config.spiffe_id = spiffe_id.map(str::to_owned);
+    config.hint = hint.map(str::to_owned);
+    Provider::new(config).unwrap()
 }
 
 fn taken(provider: &Provider) -> String {
@@ -119,12 +116,10 @@ fn an_svid_that_will_do_for_others_is_refused_only_for_an_exchange() {
             error.message().contains(&format!("no `{claim}`")),
             "{error}"
         );
-        let alone = Provider::new(Config {
-            identity_provider_id: None,
-            service_account_id: None,
-            ..config(emulator.info())
-        })
-        .unwrap();
+        let mut without_ids = config(emulator.info());
+        without_ids.identity_provider_id = None;
+        without_ids.service_account_id = None;
+        let alone = Provider::new(without_ids).unwrap();
         let svid = get(&alone, TokenKind::Subject).unwrap();
         assert_eq!(svid.spiffe_id(), INFERENCE, "{claim}");
     }

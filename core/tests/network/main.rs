@@ -13,6 +13,7 @@ mod environment;
 mod identities;
 mod logs;
 mod names;
+mod parts;
 mod proxies;
 mod redirects;
 mod server;

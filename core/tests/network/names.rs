@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 use svidex_emulator::Info;
 
 use crate::server::{answer, listen_at, over_tls, tls_config};
@@ -114,13 +114,13 @@ fn program() {
 }
 
 fn provider(info: &Info, name: &str, port: u16, ca_file: &str, timeout: f64) -> Provider {
-    Provider::new(Config {
-        token_endpoint: Some(format!("https://{name}.example.test:{port}/token")),
-        ca_file: Some(ca_file.to_owned()),
-        request_timeout_seconds: Some(timeout),
-        call_timeout_seconds: Some(timeout + 1.0),
-        ..config(info)
-    })
+    Provider::new(
+        config(info)
+            .token_endpoint(format!("https://{name}.example.test:{port}/token"))
+            .ca_file(ca_file)
+            .request_timeout_seconds(timeout)
+            .call_timeout_seconds(timeout + 1.0),
+    )
     .unwrap()
 }
 

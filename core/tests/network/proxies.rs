@@ -46,7 +46,7 @@ fn splice(mut near: TcpStream, mut far: TcpStream) {
 }
 
 /// An http proxy, and the heads that it was sent.
-fn http_proxy(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn http_proxy(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heads);
     let address = listen_at(address, move |mut stream| {

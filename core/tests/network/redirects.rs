@@ -1,6 +1,6 @@
 //! A redirect would carry the subject token to whomever it names.
 
-use svidex::{Config, ErrorKind, Provider, TokenKind};
+use svidex::{ErrorKind, Provider, TokenKind};
 use svidex_emulator::{Fault, Leg};
 
 use crate::support::{config, emulator, get};
@@ -23,11 +23,7 @@ fn no_redirect_is_followed() {
                         ..Fault::default()
                     },
                 );
-                let provider = Provider::new(Config {
-                    token_endpoint: Some(endpoint.clone()),
-                    ..config(&info)
-                })
-                .unwrap();
+                let provider = Provider::new(config(&info).token_endpoint(endpoint)).unwrap();
                 let error = get(&provider, TokenKind::Access).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::ExchangeRejected, "{error}");
                 assert_eq!(error.http_status(), Some(status), "{error}");

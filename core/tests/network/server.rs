@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use svidex::{Config, Error, Provider, TokenKind};
+use svidex::{Error, Provider, TokenKind};
 use svidex_emulator::Info;
 
 use crate::support::{config, get_at_last};
@@ -111,12 +111,10 @@ pub(crate) fn exchange(info: &Info, endpoint: &str, ca_file: Option<&str>) -> Re
 }
 
 pub(crate) fn provider(info: &Info, endpoint: &str, ca_file: Option<&str>) -> Provider {
-    Provider::new(Config {
-        token_endpoint: Some(endpoint.to_owned()),
-        ca_file: ca_file.map(str::to_owned),
-        request_timeout_seconds: Some(5.0),
-        call_timeout_seconds: Some(0.5),
-        ..config(info)
-    })
-    .unwrap()
+    let mut config = config(info)
+        .token_endpoint(endpoint)
+        .request_timeout_seconds(5.0)
+        .call_timeout_seconds(0.5);
+    config.ca_file = ca_file.map(str::to_owned);
+    Provider::new(config).unwrap()
 }

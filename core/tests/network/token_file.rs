@@ -3,18 +3,15 @@
 use std::fs;
 
 use serde_json::json;
-use svidex::{Config, ErrorKind, Provider, TokenKind};
+use svidex::{ErrorKind, Provider, TokenKind};
 use svidex_emulator::{Emulator, TokenFileMode, TokenFilePlan};
 
 use crate::support::{config, emulator, get};
 
 fn provider(emulator: &Emulator) -> Provider {
-    Provider::new(Config {
-        endpoint_socket: None,
-        identity_token_file: Some(emulator.info().token_file.clone()),
-        ..config(emulator.info())
-    })
-    .unwrap()
+    let mut config = config(emulator.info()).identity_token_file(&emulator.info().token_file);
+    config.endpoint_socket = None;
+    Provider::new(config).unwrap()
 }
 
 /// Whichever way the file is written, the next renewal takes what is in it then,

@@ -16,7 +16,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Provider, TokenKind};
 
 use bystanders::Bystanders;
 use callers::Callers;
@@ -39,11 +39,11 @@ fn nothing_invalid_is_served_and_nothing_grows() {
     ];
     let emulator = Process::start(dir.path(), &[&["serve"][..], &life].concat());
     let provider = |request_timeout, call_timeout| {
-        Provider::new(Config {
-            request_timeout_seconds: Some(request_timeout),
-            call_timeout_seconds: Some(call_timeout),
-            ..config(&emulator.info)
-        })
+        Provider::new(
+            config(&emulator.info)
+                .request_timeout_seconds(request_timeout)
+                .call_timeout_seconds(call_timeout),
+        )
         .expect("a good configuration")
     };
     let duration = duration();

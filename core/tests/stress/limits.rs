@@ -202,11 +202,8 @@ fn a_token_file_at_the_limit_of_threads() {
         assert_eq!(unsafe { libc::setuid(STRANGER) }, 0);
         let socket = provider(emulator.info());
         call(&socket, TokenKind::Subject, HANG_GUARD).map_err(|error| error.to_string())?;
-        let file = Provider::new(svidex::Config {
-            identity_token_file: Some("/nonexistent/token".to_owned()),
-            ..svidex::Config::default()
-        })
-        .map_err(|error| error.to_string())?;
+        let file = Provider::new(svidex::Config::new().identity_token_file("/nonexistent/token"))
+            .map_err(|error| error.to_string())?;
         let timeout = Duration::from_millis(300);
         let error = call(&file, TokenKind::Subject, timeout).expect_err("no such file");
         check(std::slice::from_ref(&error), "limit of threads")?;

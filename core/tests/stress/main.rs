@@ -29,20 +29,14 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 }
 
 fn provider(info: &Info) -> Provider {
-    Provider::new(Config {
-        call_timeout_seconds: Some(HANG_GUARD.as_secs_f64() / 2.0),
-        ..support::config(info)
-    })
-    .expect("a good configuration")
+    Provider::new(support::config(info).call_timeout_seconds(HANG_GUARD.as_secs_f64() / 2.0))
+        .expect("a good configuration")
 }
 
 /// At a socket where nobody listens.
 fn dead() -> Provider {
-    Provider::new(Config {
-        endpoint_socket: Some("unix:///nonexistent/agent.sock".to_owned()),
-        ..Config::default()
-    })
-    .expect("a good configuration")
+    Provider::new(Config::new().endpoint_socket("unix:///nonexistent/agent.sock"))
+        .expect("a good configuration")
 }
 
 /// A call that blocks, without its token.

@@ -42,16 +42,15 @@ pub(crate) fn emulator(settings: &Value) -> Emulator {
 
 /// The Workload API and the token endpoint of an emulator, the latter over TLS.
 pub(crate) fn config(info: &Info) -> Config {
-    Config {
-        endpoint_socket: Some(info.endpoint_socket.clone()),
-        // Chosen, so that there is no warning of several.
-        spiffe_id: info.spiffe_ids.first().cloned(),
-        identity_provider_id: Some(info.identity_provider_id.clone()),
-        service_account_id: Some(info.service_account_id.clone()),
-        token_endpoint: Some(info.token_endpoint.clone()),
-        ca_file: Some(info.ca_file.clone()),
-        ..Config::default()
-    }
+    let mut config = Config::new()
+        .endpoint_socket(&info.endpoint_socket)
+        .identity_provider_id(&info.identity_provider_id)
+        .service_account_id(&info.service_account_id)
+        .token_endpoint(&info.token_endpoint)
+        .ca_file(&info.ca_file);
+    // Chosen, so that there is no warning of several.
+    config.spiffe_id = info.spiffe_ids.first().cloned();
+    config
 }
 
 /// A figure for the log of the suite (`--nocapture` shows it).

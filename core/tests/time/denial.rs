@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use svidex::{Config, ErrorKind, EventKind, Provider, TokenKind};
+use svidex::{ErrorKind, EventKind, Provider, TokenKind};
 use svidex_emulator::Emulator;
 
 use crate::support::log::Log;
@@ -17,12 +17,9 @@ fn registered() -> Value {
 }
 
 fn provider(emulator: &Emulator, call_timeout: Duration) -> (Provider, Arc<Log>) {
-    let provider = Provider::new(Config {
-        spiffe_id: None,
-        call_timeout_seconds: Some(call_timeout.as_secs_f64()),
-        ..config(emulator.info())
-    })
-    .expect("a good configuration");
+    let mut config = config(emulator.info()).call_timeout_seconds(call_timeout.as_secs_f64());
+    config.spiffe_id = None;
+    let provider = Provider::new(config).expect("a good configuration");
     let log = Log::of(&provider);
     (provider, log)
 }

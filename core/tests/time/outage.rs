@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
-use svidex::{Config, ErrorKind, Provider, Token, TokenKind};
+use svidex::{ErrorKind, Provider, Token, TokenKind};
 use svidex_emulator::{Fault, Leg};
 
 use crate::support::{HANG_GUARD, config, emulator, get, in_lanes, is_long, report, short_or_long};
@@ -62,11 +62,9 @@ fn after_the_last_use_the_cause_comes_at_once() {
     let took = std::sync::Mutex::new(Vec::new());
     in_lanes(8, &rounds, |()| {
         let emulator = emulator(&json!({"access_token_ttl_seconds": LIFE.as_secs()}));
-        let provider = Provider::new(Config {
-            call_timeout_seconds: Some(HANG_GUARD.as_secs_f64()),
-            ..config(emulator.info())
-        })
-        .expect("a good configuration");
+        let provider =
+            Provider::new(config(emulator.info()).call_timeout_seconds(HANG_GUARD.as_secs_f64()))
+                .expect("a good configuration");
         let first = get(&provider, TokenKind::Access).expect("a token");
         emulator.fault(Leg::TokenEndpoint, down());
         let (error, waited) = loop {

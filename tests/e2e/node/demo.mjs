@@ -4,7 +4,7 @@ import OpenAI from 'openai';
 import { Provider } from 'svidex';
 
 const provider = Provider.fromEnv();
-const client = new OpenAI({ apiKey: () => provider.accessToken() });
+const client = provider.openai(OpenAI);
 const answer = await client.responses.create({ model: 'gpt-5-mini', input: 'Who am I?' });
 
 const { spiffeId, subjectToken, accessToken } = provider.status();

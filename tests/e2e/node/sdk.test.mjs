@@ -1,5 +1,5 @@
-// The official openai package, unpatched, both ways round: its own exchange with
-// our callback, and our access token as its key.
+// The official openai package, unpatched, every way: our client, its own exchange
+// with our callback, and our access token as its key.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +28,7 @@ for (const { name, node, variables } of runtimes) {
       });
     const greeting = () => new RegExp(`\\b${world.info.spiffe_ids[0]}\\b`);
 
-    for (const way of ['callback', 'access-token']) {
+    for (const way of ['client', 'callback', 'access-token']) {
       for (const source of ['workload_api', 'file']) {
         test(`${way}, from the ${source === 'file' ? 'token file' : 'Workload API'}`, async () => {
           const earlier = await world.counters();
@@ -80,12 +80,34 @@ for (const { name, node, variables } of runtimes) {
         const { final, code, message } = JSON.parse(stdout);
         assert.equal(code, 'permission_denied');
         assert.match(message, /not issued to this process/);
-        // The key function's errors are wrapped by the SDK, with ours as the cause.
+        // Errors are wrapped as the SDK's own, with ours as the cause.
         assert.equal(final, way === 'callback');
         const later = await world.counters();
         assert.equal(later.exchanges, earlier.exchanges);
         assert.equal(later.api_requests, earlier.api_requests);
       });
     }
+
+    test(
+      'client: what is refused, lost, uploaded, copied, and sent to others',
+      emulated,
+      async () => {
+        const { status, stdout, stderr } = await startFile(
+          fileURLToPath(new URL('programs/client.mjs', import.meta.url)),
+          [],
+          {
+            node,
+            env: {
+              ...environment(world, 'workload_api'),
+              ...variables,
+              SVIDEX_EMULATOR_INFO: JSON.stringify(world.info),
+            },
+            inherit: false,
+          },
+        ).ended;
+        assert.equal(status, 0, stderr);
+        assert.match(stdout, /^ok \d+\n$/);
+      },
+    );
   });
 }

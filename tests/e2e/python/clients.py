@@ -1,27 +1,27 @@
-"""The two ways into OpenAI's SDK: its exchange with our SVID, or our access token."""
+"""The ways into OpenAI's SDK: our client, its exchange with our SVID, our access token."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+import svidex.openai
 from openai import AsyncOpenAI, OpenAI
-
-if TYPE_CHECKING:
-    import svidex
 
 MODEL = "gpt-5-mini"
 
-both_ways = pytest.mark.parametrize("way", ["callback", "access token"])
+every_way = pytest.mark.parametrize("way", ["client", "callback", "access token"])
 
 
 def client(way: str, provider: svidex.Provider) -> OpenAI:
+    if way == "client":
+        return svidex.openai.OpenAI(provider)
     if way == "callback":
         return OpenAI(workload_identity=provider.workload_identity())
     return OpenAI(api_key=provider.access_token)
 
 
 def async_client(way: str, provider: svidex.Provider) -> AsyncOpenAI:
+    if way == "client":
+        return svidex.openai.AsyncOpenAI(provider)
     if way == "callback":
         return AsyncOpenAI(workload_identity=provider.workload_identity())
     return AsyncOpenAI(api_key=provider.access_token_async)

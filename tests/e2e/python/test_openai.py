@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clients import MODEL, ask, async_client, both_ways, client
+from clients import MODEL, ask, async_client, client, every_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def exchanges(world: Emulator) -> Callable[[], int]:
     return since
 
 
-@both_ways
+@every_way
 def test_plain(
     way: str, provider: svidex.Provider, world: Emulator, exchanges: Callable[[], int]
 ) -> None:
@@ -54,7 +54,7 @@ def test_plain(
     assert world.counters()["api_unauthorized"] == refused
 
 
-@both_ways
+@every_way
 def test_streaming(way: str, provider: svidex.Provider, world: Emulator) -> None:
     with client(way, provider) as openai:
         with openai.responses.stream(model=MODEL, input="Who am I?") as stream:
@@ -69,7 +69,7 @@ def test_streaming(way: str, provider: svidex.Provider, world: Emulator) -> None
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == answer
 
 
-@both_ways
+@every_way
 def test_async_plain_and_streaming(
     way: str, provider: svidex.Provider, world: Emulator
 ) -> None:
@@ -84,7 +84,7 @@ def test_async_plain_and_streaming(
     asyncio.run(main())
 
 
-@both_ways
+@every_way
 def test_many_requests_share_one_exchange(
     way: str, provider: svidex.Provider, exchanges: Callable[[], int]
 ) -> None:
@@ -106,7 +106,7 @@ def replace(path: Path, token: str) -> None:
     os.replace(fresh, path)
 
 
-@both_ways
+@every_way
 def test_a_token_file_that_is_replaced_while_the_program_runs(
     way: str,
     make_provider: MakeProvider,
@@ -134,7 +134,7 @@ def test_a_token_file_that_is_replaced_while_the_program_runs(
         assert world.info["spiffe_ids"][1] in ask(openai)
 
 
-@both_ways
+@every_way
 def test_the_token_file_of_the_environment(
     way: str, make_provider: MakeProvider, world: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +145,7 @@ def test_the_token_file_of_the_environment(
         assert world.info["spiffe_ids"][0] in ask(openai)
 
 
-@both_ways
+@every_way
 def test_through_the_proxy_with_every_url_at_its_default(
     way: str, provider: svidex.Provider, world: Emulator
 ) -> None:

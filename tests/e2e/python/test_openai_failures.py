@@ -11,7 +11,7 @@ import pytest
 import svidex
 from openai import AsyncOpenAI, OpenAI
 
-from clients import ask, async_client, both_ways, client
+from clients import ask, async_client, client, every_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +141,7 @@ def test_an_exchange_that_openai_refuses(make_provider: MakeProvider, world: Emu
         assert raised.value.http_status in (400, 401, 403)
 
 
-@both_ways
+@every_way
 def test_a_token_that_the_api_refuses_is_replaced(
     way: str, provider: svidex.Provider, world: Emulator
 ) -> None:

@@ -29,10 +29,14 @@ pub struct Counters {
     pub api_requests: u64,
     /// Of those, the ones refused for their token.
     pub api_unauthorized: u64,
+    /// WebSockets that were opened.
+    pub sockets: u64,
     /// CONNECT requests at the proxy, by host.
     pub proxy_connects: BTreeMap<String, u64>,
     /// Requests that followed a redirect to where none should.
     pub redirect_target_hits: u64,
+    /// Of those, the ones that brought an `Authorization` header along.
+    pub redirect_target_authorized: u64,
     /// Times that the token file was written.
     pub token_file_writes: u64,
     /// Most FetchJWTSVID calls open at one time.

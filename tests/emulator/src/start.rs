@@ -9,6 +9,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::any;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -197,10 +199,12 @@ const REDIRECT_TARGET: &str = "/redirect-target";
 
 /// Counts those who follow a redirect that they should not.
 fn redirect_target(world: &Arc<World>) -> Router {
-    async fn hit(State(world): State<Arc<World>>) -> &'static str {
-        world
-            .counting
-            .add(|counters| counters.redirect_target_hits += 1);
+    async fn hit(State(world): State<Arc<World>>, headers: HeaderMap) -> &'static str {
+        let authorized = headers.contains_key(AUTHORIZATION);
+        world.counting.add(|counters| {
+            counters.redirect_target_hits += 1;
+            counters.redirect_target_authorized += u64::from(authorized);
+        });
         "nobody should come here\n"
     }
     Router::new()

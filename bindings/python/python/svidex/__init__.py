@@ -1,10 +1,10 @@
 """OpenAI API credentials for workloads that hold a SPIFFE identity.
 
     import svidex
-    from openai import OpenAI
+    from svidex.openai import OpenAI
 
     provider = svidex.Provider.from_env()
-    client = OpenAI(workload_identity=provider.workload_identity())
+    client = OpenAI(provider)
 
 The provider holds a JWT-SVID and an OpenAI access token, and refreshes both in
 the background. See `Provider`.
@@ -12,7 +12,16 @@ the background. See `Provider`.
 
 from __future__ import annotations
 
-from . import _coroutines as _coroutines  # what it installs
+from . import _interpreter as _interpreter  # which refuses others than the main one
+from ._default import (
+    access_token,
+    access_token_async,
+    access_token_details,
+    default_provider,
+    get_token,
+    get_token_async,
+    get_token_details,
+)
 from ._errors import (
     CancelledError,
     ClosedError,
@@ -26,12 +35,15 @@ from ._errors import (
     SourceUnavailableError,
     TimeoutError,  # noqa: A004 (it is one: it derives from the built-in)
 )
-from ._svidex import Provider, __version__
+from ._token import Token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._http import auth
     from ._options import Options
+    from ._protocol import TokenProvider
     from ._status import ErrorKind, LastError, Status, TokenStatus
+    from ._svidex import Provider, __version__
     from ._workload_identity import SubjectTokenProvider, WorkloadIdentity
 
 __all__ = [
@@ -52,21 +64,36 @@ __all__ = [
     "Status",
     "SubjectTokenProvider",
     "TimeoutError",
+    "Token",
+    "TokenProvider",
     "TokenStatus",
     "WorkloadIdentity",
     "__version__",
+    "access_token",
+    "access_token_async",
+    "access_token_details",
+    "auth",
+    "default_provider",
+    "get_token",
+    "get_token_async",
+    "get_token_details",
 ]
 
 # `typing` and `dataclasses` take ten times as long to import as the rest of this
-# package; whoever only wants a token need not wait for them.
+# package; whoever only wants a token need not wait for them. And whoever tests with
+# `svidex.testing` needs nothing native.
 _LAZY = {
     "ErrorKind": "_status",
     "LastError": "_status",
     "Options": "_options",
+    "Provider": "_methods",
     "Status": "_status",
     "SubjectTokenProvider": "_workload_identity",
+    "TokenProvider": "_protocol",
     "TokenStatus": "_status",
     "WorkloadIdentity": "_workload_identity",
+    "__version__": "_methods",
+    "auth": "_http",
 }
 
 

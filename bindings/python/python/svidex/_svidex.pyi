@@ -1,4 +1,4 @@
-"""The native half, with what `_coroutines` adds to it. Use `svidex.Provider`."""
+"""The native half, with what `_methods` adds to it. Use `svidex.Provider`."""
 
 from types import TracebackType
 from typing import ClassVar, final
@@ -8,6 +8,7 @@ from typing_extensions import Never, Self, Unpack
 from ._errors import Error
 from ._options import Options
 from ._status import ErrorKind, Status
+from ._token import Token
 from ._workload_identity import WorkloadIdentity
 
 __all__ = [
@@ -134,6 +135,18 @@ class Provider:
         Cancelling the task gives up this call alone.
         """
 
+    def get_token_details(self, *, timeout: float | None = None) -> Token:
+        """What `get_token` returns, with its end and its SPIFFE ID."""
+
+    def access_token_details(self, *, timeout: float | None = None) -> Token:
+        """What `access_token` returns, with its end, its SPIFFE ID and its scope."""
+
+    async def get_token_details_async(self, *, timeout: float | None = None) -> Token:
+        """Like `get_token_details`, for an event loop."""
+
+    async def access_token_details_async(self, *, timeout: float | None = None) -> Token:
+        """Like `access_token_details`, for an event loop."""
+
     def workload_identity(self) -> WorkloadIdentity:
         """The dict for `OpenAI(workload_identity=...)`, sync or async.
 
@@ -171,7 +184,12 @@ class Provider:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object, /) -> Self: ...
     def _cached(self, kind: TokenKind, /) -> str | None: ...
+    def _details(self, kind: TokenKind, /) -> tuple[str, int, str, str | None] | None: ...
+    @property
+    def _call_timeout_seconds(self) -> float: ...
     def _start(
         self, kind: TokenKind, mailbox: Mailbox, timeout: float | None, /
     ) -> Operation: ...

@@ -23,7 +23,7 @@ use crate::exchange::HttpTokenEndpoint;
 use crate::jwt::{self, Jwt};
 use crate::provider::Provider;
 use crate::snapshot::TokenKind;
-use crate::source::{self, Checks, SubjectTokenSource as _};
+use crate::source::{self, CheckedSource as _, Checks};
 use crate::test_tokens::{assert_no_piece_of, es256};
 use crate::threads::Lane;
 use crate::worker::Peers;

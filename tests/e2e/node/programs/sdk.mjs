@@ -1,11 +1,17 @@
+import { Provider } from 'svidex';
+
 // The official SDK as it is published, with every URL at its default. The
 // driver has set what an operator sets: the workload's variables, the proxy,
 // the CA.
 const { default: OpenAI } = await import(process.env.SVIDEX_E2E_SDK);
 
-/** A client that authenticates by `credentials`. */
-export async function makeClient(credentials) {
-  return new OpenAI({ ...credentials, ...(await transport()), maxRetries: 0 });
+export { OpenAI };
+
+/** A client that authenticates by `credentials`; by ours, if that is a provider. */
+export async function makeClient(credentials, more = {}) {
+  const options = { ...(await transport()), maxRetries: 0, ...more };
+  if (credentials instanceof Provider) return credentials.openai(OpenAI, options);
+  return new OpenAI({ ...credentials, ...options });
 }
 
 /** Node 22's own fetch heeds the proxy variables when asked to; Node 20's does not. */
@@ -40,8 +46,9 @@ export async function ask(client) {
   return [...new Set(answers)];
 }
 
-/** The credentials of both ways round. */
+/** The credentials of every way. */
 export const ways = {
+  client: (provider) => provider,
   callback: (provider) => ({ workloadIdentity: provider.workloadIdentity() }),
   'access-token': (provider) => ({ apiKey: () => provider.accessToken() }),
 };

@@ -88,7 +88,7 @@ where
         })
     };
     let builder = Builder::new(TokioExecutor::new());
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::select! {
         // Errors are clients that hung up, and the faults that were asked for.
         _ = serving => {}

@@ -1,8 +1,10 @@
 //! The OpenAI API, as far as a program needs it to see that its token works.
 
 mod chat;
+mod files;
 mod models;
 mod responses;
+mod sockets;
 mod sse;
 
 use std::sync::Arc;
@@ -38,13 +40,19 @@ pub(super) fn router(openai: &Arc<OpenAi>) -> Router {
     Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/models/{model}", get(models::one))
-        .route("/v1/responses", post(responses::create))
+        .route(
+            "/v1/responses",
+            post(responses::create).get(sockets::responses),
+        )
+        .route("/v1/realtime", get(sockets::realtime))
+        .route("/v1/files", post(files::create))
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/{*rest}", axum::routing::any(unknown))
         .route_layer(from_fn_with_state(Arc::clone(openai), authenticate))
         .route_layer(from_fn_with_state(gate, faults::pass))
         .route_layer(from_fn_with_state(Arc::clone(openai), count))
         .route_layer(from_fn(name_request))
+        .with_state(Arc::clone(openai))
 }
 
 async fn count(State(openai): State<Arc<OpenAi>>, request: Request, next: Next) -> Response {
@@ -83,6 +91,9 @@ async fn authenticate(
             next.run(request).await
         }
         Err(refused) => {
+            // An upload is taken whole, as a server behind a gateway does it: a
+            // client that cannot go on writing may not look for an answer.
+            let _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
             openai
                 .world
                 .counting

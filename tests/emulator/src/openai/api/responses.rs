@@ -29,19 +29,21 @@ pub(super) async fn create(
             message,
         );
     };
-    let answer = Answer {
-        id: format!("resp_{}", random::text(18)),
-        item_id: format!("msg_{}", random::text(18)),
-        created_at: clock::unix_seconds() as u64,
-        model: model.to_owned(),
-        text: caller.greeting(),
-        input_tokens: tokens(&body["input"].to_string()),
-    };
+    let answer = Answer::new(&caller, model, &body["input"]);
     if body["stream"] == true {
-        sse::response(answer.events())
+        let events = answer.events().into_iter().map(|event| {
+            let name = event["type"].as_str().unwrap_or_default();
+            sse::named(name, &event.to_string())
+        });
+        sse::response(events.collect())
     } else {
         Json(answer.response("completed")).into_response()
     }
+}
+
+/// What a socket sends in place of a stream.
+pub(super) fn events(caller: &Caller, model: &str, input: &Value) -> Vec<Value> {
+    Answer::new(caller, model, input).events()
 }
 
 struct Answer {
@@ -54,6 +56,17 @@ struct Answer {
 }
 
 impl Answer {
+    fn new(caller: &Caller, model: &str, input: &Value) -> Self {
+        Self {
+            id: format!("resp_{}", random::text(18)),
+            item_id: format!("msg_{}", random::text(18)),
+            created_at: clock::unix_seconds() as u64,
+            model: model.to_owned(),
+            text: caller.greeting(),
+            input_tokens: tokens(&input.to_string()),
+        }
+    }
+
     /// The response object: empty while in progress, whole when completed.
     fn response(&self, status: &str) -> Value {
         let done = status == "completed";
@@ -92,7 +105,7 @@ impl Answer {
         })
     }
 
-    fn events(&self) -> Vec<String> {
+    fn events(&self) -> Vec<Value> {
         // Where in the output an event belongs.
         let place = json!({"item_id": self.item_id, "output_index": 0, "content_index": 0});
         let at = |more: Value| merged(&place, more);
@@ -138,8 +151,7 @@ impl Answer {
         let numbered = events.into_iter().enumerate();
         numbered
             .map(|(number, (name, data))| {
-                let head = json!({"type": name, "sequence_number": number});
-                sse::named(name, &merged(&head, data).to_string())
+                merged(&json!({"type": name, "sequence_number": number}), data)
             })
             .collect()
     }

@@ -1,0 +1,131 @@
+"""A provider's health as metrics, for OpenTelemetry and for Prometheus.
+
+    svidex.metrics.observe(provider, opentelemetry.metrics.get_meter("svidex"))
+
+    prometheus_client.REGISTRY.register(svidex.metrics.Collector(provider))
+
+Everything comes from `Provider.status()`, which never blocks, at the moment when it
+is asked for. Neither library is imported by this module before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ._status import Status
+    from ._svidex import Provider
+
+__all__ = ["METRICS", "Collector", "Metric", "observe"]
+
+
+class Metric(NamedTuple):
+    """One of them, by its OpenTelemetry name; Prometheus has `_` for `.`."""
+
+    name: str
+    unit: str
+    description: str
+    is_counter: bool
+    read: Callable[[Status], Iterable[tuple[dict[str, str], float]]]
+
+
+def _counts(ended: int, failed: int) -> Iterator[tuple[dict[str, str], float]]:
+    yield {"outcome": "success"}, ended - failed
+    yield {"outcome": "failure"}, failed
+
+
+def _of_tokens(status: Status, field: str) -> Iterator[tuple[dict[str, str], float]]:
+    for kind, token in (("subject", status.subject_token), ("access", status.access_token)):
+        if token is not None:
+            yield {"token": kind}, getattr(token, field)
+
+
+METRICS = (
+    Metric(
+        "svidex.subject_token.fetches",
+        "{fetch}",
+        "Attempts to get a JWT-SVID that have ended.",
+        True,
+        lambda status: _counts(status.fetches, status.fetch_failures),
+    ),
+    Metric(
+        "svidex.access_token.exchanges",
+        "{exchange}",
+        "Attempts to exchange that have ended.",
+        True,
+        lambda status: _counts(status.exchanges, status.exchange_failures),
+    ),
+    Metric(
+        "svidex.token.remaining",
+        "s",
+        "What is left of the life of a token that is held.",
+        False,
+        lambda status: _of_tokens(status, "expires_in_seconds"),
+    ),
+    Metric(
+        "svidex.token.age",
+        "s",
+        "How long a token has been held.",
+        False,
+        lambda status: _of_tokens(status, "age_seconds"),
+    ),
+    Metric(
+        "svidex.token.held",
+        "{token}",
+        "1 while an unexpired token is held, else 0.",
+        False,
+        lambda status: [
+            ({"token": "subject"}, float(status.subject_token is not None)),
+            ({"token": "access"}, float(status.access_token is not None)),
+        ],
+    ),
+)
+
+
+def observe(provider: Provider, meter: Any) -> None:
+    """Registers the metrics with an OpenTelemetry `Meter`."""
+    from opentelemetry.metrics import Observation
+
+    for metric in METRICS:
+
+        def callback(_options: Any, metric: Metric = metric) -> list[Any]:
+            status = provider.status()
+            return [
+                Observation(value, {**attributes, **_whose(status)})
+                for attributes, value in metric.read(status)
+            ]
+
+        create = (
+            meter.create_observable_counter
+            if metric.is_counter
+            else meter.create_observable_gauge
+        )
+        create(metric.name, [callback], unit=metric.unit, description=metric.description)
+
+
+class Collector:
+    """For a registry of `prometheus_client`."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def collect(self) -> Iterator[Any]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        status = self._provider.status()
+        for metric in METRICS:
+            name = metric.name.replace(".", "_") + ("_seconds" if metric.unit == "s" else "")
+            kind = CounterMetricFamily if metric.is_counter else GaugeMetricFamily
+            family = None
+            for attributes, value in metric.read(status):
+                labels = {**attributes, **_whose(status)}
+                family = family or kind(name, metric.description, labels=list(labels))
+                family.add_metric(list(labels.values()), value)
+            if family is not None:
+                yield family
+
+
+def _whose(status: Status) -> dict[str, str]:
+    return {"audience": status.audience}

@@ -1,0 +1,65 @@
+"""Counters and ages, as OpenTelemetry and Prometheus read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import svidex.metrics
+
+# Name, labels other than the audience.
+EXPECTED = {
+    ("svidex_subject_token_fetches", "success"),
+    ("svidex_subject_token_fetches", "failure"),
+    ("svidex_access_token_exchanges", "success"),
+    ("svidex_access_token_exchanges", "failure"),
+    ("svidex_token_remaining", "subject"),
+    ("svidex_token_remaining", "access"),
+    ("svidex_token_age", "subject"),
+    ("svidex_token_age", "access"),
+    ("svidex_token_held", "subject"),
+    ("svidex_token_held", "access"),
+}
+
+
+def test_prometheus(provider: svidex.Provider) -> None:
+    client = pytest.importorskip("prometheus_client")
+    registry = client.CollectorRegistry()
+    registry.register(svidex.metrics.Collector(provider))
+    provider.access_token()
+    text = client.generate_latest(registry).decode()
+    assert 'svidex_access_token_exchanges_total{audience="https://api.openai.com/v1",' in text
+    assert 'outcome="success"} 1.0' in text or 'outcome="success"' in text
+    assert "svidex_token_remaining_seconds{" in text
+    assert "access-token" not in text
+
+
+class Meter:
+    """What `observe` asks of OpenTelemetry's."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, Any] = {}
+
+    def create_observable_counter(self, name: str, callbacks: Any, **_: str) -> None:
+        [self.callbacks[name]] = callbacks
+
+    create_observable_gauge = create_observable_counter
+
+
+def test_opentelemetry(provider: svidex.Provider) -> None:
+    pytest.importorskip("opentelemetry.metrics")
+    meter = Meter()
+    svidex.metrics.observe(provider, meter)
+    provider.access_token()
+    found = {
+        (
+            name.replace(".", "_"),
+            observation.attributes.get("outcome") or observation.attributes["token"],
+        )
+        for name, callback in meter.callbacks.items()
+        for observation in callback(None)
+    }
+    assert found == EXPECTED
+    [exchanges, failures] = meter.callbacks["svidex.access_token.exchanges"](None)
+    assert (exchanges.value, failures.value) == (1, 0)

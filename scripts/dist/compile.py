@@ -1,0 +1,107 @@
+"""Everything that is compiled for a target: the libraries of all bindings and the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import tools
+from targets import Target, here
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Apart from what `cargo build` makes: neither waits for the other or undoes its work.
+BUILT = ROOT / "target" / "dist"
+PACKAGES = ["svidex-ffi", "svidex-python", "svidex-node", "svidex-cli"]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    shared: Path  # the C library
+    static: Path  # ... as rustc makes it, before ffi/archive.sh
+    python: Path
+    node: Path
+    command: Path
+
+
+def compile_for(target: Target) -> Compiled:
+    _cargo(target, "build")
+    made = BUILT / target.triple / "release"
+    suffix = target.shared_suffix
+    if target.system == "darwin" and not _is_at_home(target):
+        _strip(made, suffix)
+    return Compiled(
+        shared=made / f"libsvidex_ffi{suffix}",
+        static=made / "libsvidex_ffi.a",
+        python=made / f"lib_svidex{suffix}",
+        node=made / f"libsvidex_node{suffix}",
+        command=made / "svidex",
+    )
+
+
+def check_for(target: Target) -> None:
+    """Whether all of it would compile."""
+    _cargo(target, "check")
+
+
+def _is_at_home(target: Target) -> bool:
+    """A Mac has what building for Macs takes."""
+    return here().system == target.system == "darwin"
+
+
+def _cargo(target: Target, what: str) -> None:
+    rust = tools.rust_for(target)
+    flags = [f"--remap-path-prefix={path}={name}" for path, name in _paths(rust)]
+    if target.is_musl:
+        # zig has the C runtime's objects; Rust's own come with its standard library only.
+        flags += ["-Clink-self-contained=no"]
+        # A library is loaded by a program that has its libc already. (The command is
+        # static all the same: that is how zig links for musl.)
+        flags += ["-Ctarget-feature=-crt-static"]
+    at_home = _is_at_home(target)
+    # Elsewhere rustc asks for a tool that only rustup has.
+    strip = "symbols" if at_home or target.system == "linux" else "none"
+    environment = {
+        **os.environ,
+        **rust.environment,
+        "CARGO_TARGET_DIR": str(BUILT),
+        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+        "CARGO_PROFILE_RELEASE_STRIP": strip,
+        # For the stable ABI PyO3 has to ask no interpreter, and would find the wrong one.
+        "PYO3_NO_PYTHON": "1",
+        "PYO3_BUILD_EXTENSION_MODULE": "1",
+        "MACOSX_DEPLOYMENT_TARGET": target.libc_version,
+    }
+    if at_home:
+        command = ["cargo", what, "--target", target.triple]
+    else:
+        folder = tools.python_tools()
+        environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
+        verb = "zigbuild" if what == "build" else what
+        command = ["cargo-zigbuild", verb, "--target", target.for_zig]
+    command += ["--release", "--locked"]
+    if rust.builds_std:
+        command += ["-Zbuild-std=std,panic_unwind"]
+    command += [part for package in PACKAGES for part in ("-p", package)]
+    # Such as -j2 and --quiet, where others work on the same machine.
+    command += os.environ.get("SVIDEX_CARGO_FLAGS", "").split()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def _strip(made: Path, suffix: str) -> None:
+    strip, _ = tools.macos_tools()
+    names = ["libsvidex_ffi", "lib_svidex", "libsvidex_node"]
+    for library in (made / f"{name}{suffix}" for name in names):
+        subprocess.run([strip, "-x", str(library)], check=True)
+    subprocess.run([strip, str(made / "svidex")], check=True)
+
+
+def _paths(rust: tools.Rust) -> list[tuple[str, str]]:
+    """Folders of the machine that builds, and what panics call them instead."""
+    cargo = os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
+    return [
+        (f"{cargo}/registry/src", "crates"),
+        (rust.output("--print", "sysroot").strip(), "rust"),
+        (str(ROOT), "svidex"),
+    ]

@@ -1,0 +1,278 @@
+"""From the files of dist/ alone, by each language's one command, to the answer of the API:
+on this machine, and on those that it can play."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from targets import Target
+from world import (
+    ARM64_CXX,
+    ARM64_LIBC,
+    ARM64_PYTHON,
+    DIST,
+    LINUX,
+    NATIVE,
+    PROGRAMS,
+    VERSION,
+    Run,
+    artifact,
+    c_tarball,
+    compiler,
+    emulate,
+    musl_loader,
+    platform_package,
+    root,
+    wheel,
+)
+
+
+def targets(*, libc: str) -> list[Target]:
+    return [target for target in LINUX if target.libc == libc]
+
+
+def each(chosen: list[Target]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("target", chosen, ids=lambda target: target.npm)
+
+
+def unpacked(archive: Path, into: Path) -> Path:
+    with tarfile.open(archive) as opened:
+        opened.extractall(into, filter="tar")
+    (folder,) = into.glob("svidex-*")
+    return folder
+
+
+# Python
+
+
+def test_pip_into_a_fresh_environment(run: Run) -> None:
+    run(sys.executable, "-m", "venv", "venv")
+    run(
+        "venv/bin/pip",
+        "install",
+        "--no-index",
+        "--find-links",
+        DIST / "python",
+        "svidex",
+    )
+    run.job("venv/bin/python", PROGRAMS / "main.py")
+
+
+@each(LINUX)
+def test_pip_takes_the_wheel_for_every_platform_of_its_tag(
+    run: Run, target: Target
+) -> None:
+    for platform in target.wheel.split("."):
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-index",
+            "--no-deps",
+            "-d",
+            platform,
+        ]
+        command += [
+            "--platform",
+            platform,
+            "--python-version",
+            "3.14",
+            "--only-binary",
+            ":all:",
+        ]
+        run(*command, "--find-links", str(DIST / "python"), "svidex")
+        assert [file.name for file in (run.folder / platform).iterdir()] == [
+            wheel(target).name
+        ]
+
+
+@each([target for target in targets(libc="glibc") if target != NATIVE])
+def test_the_wheel_under_another_processor_s_python(run: Run, target: Target) -> None:
+    run(sys.executable, "-m", "zipfile", "-e", wheel(target), "site")
+    machine = root(target, ARM64_PYTHON)
+    run.job(
+        *emulate(target, ARM64_PYTHON),
+        machine / "usr/bin/python3.11",
+        PROGRAMS / "main.py",
+        PYTHONPATH=str(run.folder / "site"),
+        PYTHONHOME=str(machine / "usr"),
+    )
+
+
+# Node
+
+
+def project(run: Run, *archives: Path) -> None:
+    """An empty npm project with the packages, without the registry. Until they are in one,
+    npm finds the platform's package nowhere: it is named beside the other."""
+    (run.folder / "package.json").write_text('{ "name": "consumer", "private": true }')
+    run(
+        "npm",
+        "install",
+        "--offline",
+        "--omit=optional",
+        "--no-audit",
+        "--no-fund",
+        "--force",
+        artifact(f"npm/svidex-{VERSION}.tgz"),
+        *archives,
+    )
+    shutil.copy(PROGRAMS / "main.mjs", run.folder)
+
+
+@each([target for target in LINUX if target == NATIVE])
+def test_npm_into_an_empty_project(run: Run, target: Target) -> None:
+    project(run, platform_package(target))
+    run.job("node", "main.mjs")
+
+
+@each([target for target in targets(libc="glibc") if target != NATIVE])
+def test_the_addon_under_another_processor_s_node(run: Run, target: Target) -> None:
+    project(run, platform_package(target))
+    other = run.folder / "other"
+    other.mkdir()
+    cpu = target.npm.split("-")[1]
+    (other / "package.json").write_text('{ "private": true }')
+    run(
+        "npm",
+        "install",
+        "--force",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        other,
+        f"node-linux-{cpu}@22",
+    )
+    node = other / f"node_modules/node-linux-{cpu}/bin/node"
+    run.job(*emulate(target, ARM64_CXX), node, "main.mjs")
+
+
+def test_every_platform_package_is_an_optional_one_of_the_main(run: Run) -> None:
+    with tarfile.open(artifact(f"npm/svidex-{VERSION}.tgz")) as opened:
+        file = opened.extractfile("package/package.json")
+        assert file
+        package = json.load(file)
+    wanted = {
+        path.name.removesuffix(f"-{VERSION}.tgz")
+        for path in DIST.glob("npm/svidex-*-*-*.tgz")
+    }
+    assert wanted <= set(package["optionalDependencies"])
+    assert set(package["optionalDependencies"].values()) == {package["version"]}
+
+
+# Go
+
+
+def go_environment(run: Run) -> dict[str, str]:
+    """Modules come from dist/ and from nowhere else."""
+    return {
+        "GOPROXY": f"file://{DIST / 'go'}",
+        "GONOSUMDB": "*",
+        "GONOSUMCHECK": "1",
+        "GOFLAGS": "-mod=mod -modcacherw",
+        "GOMODCACHE": str(run.folder / "modules"),
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "1",
+    }
+
+
+@each(LINUX)
+@pytest.mark.parametrize("linked", ["dynamic", "static"])
+def test_go_get_and_build(run: Run, target: Target, linked: str) -> None:
+    if linked == "static" and target.libc == "glibc" and target != NATIVE:
+        pytest.skip("the compiler for it links glibc dynamically only")
+    environment = go_environment(run)
+    environment["GOARCH"] = {"x86_64": "amd64", "aarch64": "arm64"}[target.cpu]
+    environment["CC"] = compiler(target)
+    shutil.copy(PROGRAMS / "main.go", run.folder)
+    run("go", "mod", "init", "consumer", **environment)
+    run("go", "get", f"github.com/svidex/svidex/bindings/go@v{VERSION}", **environment)
+    build = ["go", "build", "-o", "program"]
+    if target.is_musl:
+        build += ["-tags", "musl"]
+    if linked == "static":
+        build += ["-ldflags", "-linkmode external -extldflags -static"]
+    run(*build, **environment)
+    needed = run("readelf", "-d", "program")
+    assert "libgcc" not in needed
+    if linked == "static":
+        assert "NEEDED" not in needed
+    run.job(*emulate(target, ARM64_LIBC), "./program")
+
+
+@pytest.mark.skipif(
+    NATIVE not in LINUX or NATIVE.is_musl, reason="only where the tag is wrong"
+)
+def test_go_says_which_tag_is_wrong(run: Run) -> None:
+    environment = go_environment(run)
+    shutil.copy(PROGRAMS / "main.go", run.folder)
+    run("go", "mod", "init", "consumer", **environment)
+    run("go", "get", f"github.com/svidex/svidex/bindings/go@v{VERSION}", **environment)
+    with pytest.raises(AssertionError, match="glibc: build without `-tags musl`"):
+        run("go", "build", "-tags", "musl", **environment)
+
+
+# C
+
+
+@each(LINUX)
+@pytest.mark.parametrize("linked", ["dynamic", "static"])
+def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> None:
+    library = unpacked(c_tarball(target), run.folder)
+    environment = {"PKG_CONFIG_PATH": str(library / "lib/pkgconfig")}
+    query = ["pkg-config", "--cflags", "--libs", "svidex"]
+    if linked == "static":
+        query.insert(1, "--static")
+    flags = run(*query, **environment).split()
+    if linked == "static":
+        # By its file, for beside it lies the shared one, which linkers prefer.
+        flags = [
+            str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag
+            for flag in flags
+        ]
+    command = [
+        *compiler(target).split(),
+        str(PROGRAMS / "main.c"),
+        *flags,
+        "-o",
+        "program",
+    ]
+    loader: list[str | Path] = []
+    if target.is_musl and linked == "dynamic":
+        command.append("-dynamic")
+        loader = [musl_loader(target)]
+    run(*command)
+    needed = run("readelf", "-d", "program")
+    assert "libgcc" not in needed
+    assert ("libsvidex.so" in needed) == (linked == "dynamic")
+    run.job(
+        *emulate(target, ARM64_LIBC if not target.is_musl else None),
+        *loader,
+        "./program",
+        LD_LIBRARY_PATH=str(library / "lib"),
+    )
+
+
+# The command
+
+
+@each([target for target in LINUX if target.is_stand_alone])
+def test_the_command_alone(run: Run, target: Target) -> None:
+    pattern = f"command/svidex-{VERSION}-{target.npm.removesuffix('-musl')}.tar.gz"
+    command = unpacked(artifact(pattern), run.folder) / "svidex"
+    assert run(*emulate(target), command, "--version").split() == ["svidex", VERSION]
+    run.job(*emulate(target), command, "token")
+
+
+def test_nothing_here_was_compiled_from_rust(run: Run) -> None:
+    """The other tests would notice: Rust's tools are such that fail."""
+    with pytest.raises(AssertionError, match="cargo was called"):
+        run("cargo", "--version")
+    assert os.environ["PATH"] != run.environment["PATH"]

@@ -1,0 +1,47 @@
+"""One version, from one place."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from world import ROOT, VERSION
+
+
+def release(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(checkout / "scripts/release"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_same_version_stands_everywhere() -> None:
+    said = release(ROOT, "--check")
+    assert said.returncode == 0, said.stdout
+
+
+def test_a_release_sets_it_everywhere(tmp_path: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    for name in listed.split("\0"):
+        if name and (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    assert release(tmp_path, "7.8.9").returncode == 0
+    assert release(tmp_path, "--check").stdout == "release: 7.8.9 everywhere\n"
+    assert "## 7.8.9 (" in (tmp_path / "CHANGELOG.md").read_text()
+    assert release(tmp_path, "--notes").stdout.strip()
+    # Nothing is left of the old one, in whatever form it stands.
+    command = ["grep", "-rnE", rf'svidex[^ ]*"?[:@ ]+"?v?{VERSION}\b', str(tmp_path)]
+    command += ["--include=*.json", "--include=*.toml", "--include=*.mod"]
+    left = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert left == ""
+    # Cargo finds its lock file as it wants it.
+    subprocess.run(
+        ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"],
+        cwd=tmp_path,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert release(tmp_path, "7.8.9").returncode == 1, "a heading is written once"
+    assert release(tmp_path, "next").returncode == 2
