@@ -37,12 +37,10 @@ impl Bystanders {
         let silence = hang(&file);
         let mut threads = Vec::new();
         if silence.is_some() {
-            let provider = Provider::new(Config {
-                identity_token_file: file.to_str().map(str::to_owned),
-                request_timeout_seconds: Some(0.5),
-                ..Config::default()
-            })
-            .expect("a good configuration");
+            let config = Config::new()
+                .identity_token_file(file.to_str().expect("UTF-8"))
+                .request_timeout_seconds(0.5);
+            let provider = Provider::new(config).expect("a good configuration");
             let shared = Arc::clone(&shared);
             threads.push(std::thread::spawn(move || ask_in_vain(&provider, &shared)));
         } else {
