@@ -41,7 +41,7 @@ SUITES = [
     lint(
         "python",
         "$VENV/bin/ruff check . && $VENV/bin/ruff format --check . && "
-        "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire && "
+        "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs && "
         "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
         "(cd bindings/python && $VENV/bin/mypy python tests demo.py && "

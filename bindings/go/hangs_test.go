@@ -16,7 +16,7 @@ import (
 	"github.com/svidex/svidex/bindings/go/internal/emulator"
 )
 
-// What tests/hangs/run.py exits with where it may make nothing hang.
+// What tests/hangs/hangs.py exits with where it may make nothing hang.
 const skipped = 77
 
 // Calls keep their deadlines while files, names and a log handler hang: in a process
@@ -26,7 +26,7 @@ func TestHangsElsewhereHoldUpNoCall(t *testing.T) {
 		whileFilesAndNamesHang(t)
 		return
 	}
-	hangs, err := filepath.Abs("../../tests/hangs/run.py")
+	hangs, err := filepath.Abs("../../tests/hangs/hangs.py")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,7 +164,7 @@ try "valgrind has nothing to say" test ! -s "$work/valgrind"
 try "a panic is tried in every function of the header" same "$work/header" "$work/tried"
 program "panics, C99" "$work/panics"
 program "panics, C++" "$work/panics++"
-around=tests/hangs/run.py
+around=tests/hangs/hangs.py
 $around true || around=
 program "trouble" "$work/trouble"
 around=

@@ -1,5 +1,5 @@
 /* Calls while something else in the process or on the machine goes wrong: at limits, in
- * children that nobody was told of and, under tests/hangs/run.py, while files and names
+ * children that nobody was told of and, under tests/hangs/hangs.py, while files and names
  * hang. SVIDEX_LONG=1 for full counts and figures. */
 #define _DEFAULT_SOURCE /* for syscall() and RLIMIT_NPROC */
 #include <fcntl.h>

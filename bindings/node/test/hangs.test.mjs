@@ -8,7 +8,7 @@ import { root, run } from './support/run.mjs';
 const SKIPPED = 77;
 
 test('calls keep their deadlines while files, names and a listener hang', async (t) => {
-  const hangs = fileURLToPath(new URL('../../../tests/hangs/run.py', import.meta.url));
+  const hangs = fileURLToPath(new URL('../../../tests/hangs/hangs.py', import.meta.url));
   const program = `${root}test/programs/hangs.mjs`;
   const result = await run(hangs, [emulatorProgram(), 'run', '--', process.execPath, program]);
   if (result.status === SKIPPED) {

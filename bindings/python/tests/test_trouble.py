@@ -16,7 +16,7 @@ import svidex
 from emulator import OwnEmulator, find_emulator
 from test_processes import HERE, finish, start
 
-HANGS = HERE.parents[2] / "tests" / "hangs" / "run.py"
+HANGS = HERE.parents[2] / "tests" / "hangs" / "hangs.py"
 SKIPPED = 77
 
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::common::{Run, against, emulator, program};
 
 const INSIDE: &str = "SVIDEX_TEST_TROUBLE";
-const HANGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/hangs/run.py");
+const HANGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/hangs/hangs.py");
 const SKIPPED: i32 = 77;
 
 #[test]

@@ -1,5 +1,5 @@
 // Calls while files and names hang, and a listener that blocks the event loop of a
-// worker thread; to be run under tests/hangs/run.py. Prints what was wrong, if anything.
+// worker thread; to be run under tests/hangs/hangs.py. Prints what was wrong, if anything.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';

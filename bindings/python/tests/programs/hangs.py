@@ -1,6 +1,6 @@
 """Calls while files and names hang, and a log handler too; ends with 0 when all is well.
 
-To be run under tests/hangs/run.py, which makes them hang.
+To be run under tests/hangs/hangs.py, which makes them hang.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a command where file systems and name servers hang.
 
-usage: tests/hangs/run.py COMMAND …
+usage: tests/hangs/hangs.py COMMAND …
 
 In the command's environment,
 - SVIDEX_HUNG_FILES names six files, with colons in between, that open(2) waits for
