@@ -69,6 +69,12 @@ impl AccessToken {
         })
     }
 
+    /// Its text.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        self.secret.expose()
+    }
+
     /// With its life, from the moment the exchange began (`expires_in`). Without one it
     /// is an hour; and it never ends after the SVID.
     #[must_use]
@@ -230,7 +236,14 @@ impl HttpTokenEndpoint {
             status,
             headers: &headers,
         };
-        let answer = interpret(head, &body, subject_token, SystemTime::now());
+        let now = self
+            .told
+            .as_ref()
+            .map_or_else(SystemTime::now, |(_, clock)| {
+                let since_1970 = u64::try_from(clock.now().wall).unwrap_or(0);
+                SystemTime::UNIX_EPOCH + Duration::from_millis(since_1970)
+            });
+        let answer = interpret(head, &body, subject_token, now);
         if let Some((time, came)) = came {
             let jwt = subject_token.jwt.as_ref();
             time.hear(&headers, came, jwt.filter(|_| answer.is_ok()));

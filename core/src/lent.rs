@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::host;
+use crate::{future, host};
 
 /// Something of the host's, which is dropped where the host's code may run.
 pub(crate) struct Lent<T: Send + 'static>(Option<T>);
@@ -26,6 +26,9 @@ impl<T: Send + 'static> Deref for Lent<T> {
 
 impl<T: Send + 'static> Drop for Lent<T> {
     fn drop(&mut self) {
-        host::let_go(self.0.take());
+        let value = self.0.take();
+        // Also where it is dropped at once: whoever lets go of a provider did not ask
+        // for that panic.
+        let _ = future::run(move || host::let_go(value));
     }
 }

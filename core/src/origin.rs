@@ -81,6 +81,22 @@ pub struct SubjectTokenRequest<'a> {
 }
 
 impl<'a> SubjectTokenRequest<'a> {
+    /// As a provider makes it: for a test of a source.
+    #[must_use]
+    pub const fn new(audience: &'a str) -> Self {
+        Self {
+            audience,
+            spiffe_id: None,
+        }
+    }
+
+    /// With the SPIFFE ID that is wanted.
+    #[must_use]
+    pub const fn with_spiffe_id(mut self, spiffe_id: &'a str) -> Self {
+        self.spiffe_id = Some(spiffe_id);
+        self
+    }
+
     /// What the SVID's `aud` must contain.
     #[must_use]
     pub fn audience(&self) -> &'a str {
@@ -108,6 +124,12 @@ impl JwtSvid {
             text: Zeroizing::new(text.into()),
             warnings: Vec::new(),
         }
+    }
+
+    /// Its text, as it was given.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        &self.text
     }
 
     /// Says what works, but should be looked at: it stands among the

@@ -26,6 +26,9 @@ use crate::{host, process, runtime, supervisor};
 /// Cheap to clone; all clones are one provider, which is closed when the last
 /// one is dropped. All methods may be called from any thread and from a forked
 /// child. Nothing is fetched before it is first asked for.
+///
+/// [`Provider::builder`] makes one with a source, a token endpoint, a proxy, roots or a
+/// clock of the program's own.
 #[derive(Clone)]
 pub struct Provider {
     pub(crate) shared: Arc<Shared>,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Error, ErrorKind};
+use super::{Error, ErrorKind, FailureClass};
 use crate::test_vectors::load;
 
 #[derive(Deserialize)]
@@ -49,5 +49,28 @@ fn what_the_core_itself_says_is_as_retryable_as_the_vectors_say() {
         let vector = vectors.iter().find(|v| v.id == error.kind().as_str());
         let expected = vector.and_then(|vector| vector.expected.retryable);
         assert_eq!(expected, Some(error.is_retryable()), "{}", error.kind());
+    }
+}
+
+#[test]
+fn errors_of_other_code_are_classed_and_printable() {
+    let down = Error::retryable(
+        ErrorKind::SourceUnavailable,
+        "down\nfor eyJhbGciOiJFUzI1NiJ9.e30.x",
+    );
+    assert!(down.is_retryable());
+    assert_eq!(down.class(), FailureClass::Transient);
+    assert_eq!(down.message(), "down for [redacted]");
+    let wrong = Error::permanent(ErrorKind::InvalidSubjectToken, "wrong");
+    assert!(!wrong.is_retryable());
+    let kind = ErrorKind::PermissionDenied;
+    for denied in [
+        Error::retryable(kind, "who?"),
+        Error::permanent(kind, "who?"),
+    ] {
+        assert_eq!(denied.class(), FailureClass::Denied);
+        // An endpoint takes no identity away.
+        let refused = denied.of_exchange("");
+        assert_eq!(refused.class(), FailureClass::Permanent);
     }
 }
