@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 
 use crate::clock::{Clock, Now, Sleep, SystemClock};
-use crate::config::{Config, Environment, Given, Proxies};
+use crate::config::{Config, Environment, Given, Proxies, Settings};
 use crate::error::Error;
 use crate::exchange::{CustomEndpoint, HttpTokenEndpoint, OpenEndpoint, TokenEndpoint};
 use crate::future::{contained, run};
@@ -146,14 +146,10 @@ impl Builder {
     ///
     /// # Errors
     /// `invalid_config`, naming the setting, variable or method and the fix.
-    pub fn build(self) -> Result<Provider, Error> {
-        let environment = Environment::read();
-        let settings = match self.with_environment {
-            true => self.config.settle(&environment, self.given),
-            false => self.config.validate_with(&environment, self.given),
-        };
-        let token_endpoint = self.token_endpoint;
-        Provider::with_peers(settings?, self.clock, random, move |shared| Peers {
+    pub fn build(mut self) -> Result<Provider, Error> {
+        let token_endpoint = self.token_endpoint.take();
+        let (_, settings, clock) = self.settle(&Environment::read());
+        Provider::with_peers(settings?, clock, random, move |shared| Peers {
             source: source::open(
                 &shared.settings,
                 Arc::clone(&shared.clock),
@@ -164,6 +160,28 @@ impl Builder {
                 None => https(shared),
             },
         })
+    }
+}
+
+impl Builder {
+    /// The configuration with what the environment adds, and what is made of it.
+    pub(crate) fn settle(
+        self,
+        environment: &Environment,
+    ) -> (
+        Result<Config, Error>,
+        Result<Settings, Error>,
+        Arc<dyn Clock>,
+    ) {
+        let Self { config, given, .. } = self;
+        let (config, settings) = match self.with_environment {
+            true => (
+                config.clone().fill_from(environment, &given),
+                config.settle(environment, given),
+            ),
+            false => (Ok(config.clone()), config.validate_with(environment, given)),
+        };
+        (config, settings, self.clock)
     }
 }
 

@@ -217,6 +217,7 @@ impl Config {
     }
 
     /// Where nothing is given in code.
+    #[cfg(test)]
     pub(crate) fn validate(self, env: &Environment) -> Result<Settings, Error> {
         self.validate_with(env, Given::default())
     }

@@ -28,11 +28,13 @@ mod svid;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::clock::{Clock, Now, SystemClock};
-use crate::config::{Config, Environment, Given, Settings};
+use crate::builder::Builder;
+use crate::clock::{Clock, Now};
+use crate::config::{Config, Environment, Settings};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
+use crate::provider::Provider;
 use crate::runtime;
 use crate::source::{Checks, checks};
 
@@ -40,46 +42,41 @@ pub use inspection::Inspection;
 pub use report::{Check, CheckId, Outcome, Report};
 
 /// Examines one configuration. Making one reads what
-/// [`Provider`](crate::Provider) reads when it is made; a bad configuration is
+/// [`Provider`] reads when it is made; a bad configuration is
 /// the first finding, not an error.
 pub struct Doctor {
     config: Result<Config, Error>,
     settings: Result<Settings, Error>,
+    clock: Arc<dyn Clock>,
     has_api_key: bool,
 }
 
 impl Doctor {
-    /// For a provider made by [`Provider::new`](crate::Provider::new).
+    /// For a provider made by [`Provider::new`].
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let environment = Environment::read();
-        let settings = config.clone().validate(&environment);
-        Self::make(Ok(config), settings, &environment)
+        Self::of(Provider::builder(config))
     }
 
-    /// For a provider made by [`Provider::from_env`](crate::Provider::from_env).
+    /// For a provider made by [`Provider::from_env`].
     #[must_use]
     pub fn from_env(overrides: Config) -> Self {
-        let environment = Environment::read();
-        let settings = overrides.clone().settle(&environment, Given::default());
-        Self::make(
-            overrides.fill_from(&environment, &Given::default()),
-            settings,
-            &environment,
-        )
+        Self::of(Provider::builder(overrides).with_environment())
     }
 
-    fn make(
-        config: Result<Config, Error>,
-        settings: Result<Settings, Error>,
-        environment: &Environment,
-    ) -> Self {
+    /// For a provider with parts that the program brings. Its source is tried like any
+    /// other; its token endpoint, of which nothing is known, is not.
+    #[must_use]
+    pub fn of(builder: Builder) -> Self {
+        let environment = Environment::read();
         let has_api_key = environment
             .get("OPENAI_API_KEY")
             .map_or(true, |key| key.is_some());
+        let (config, settings, clock) = builder.settle(&environment);
         Self {
             config,
             settings,
+            clock,
             has_api_key,
         }
     }
@@ -91,7 +88,7 @@ impl Doctor {
     /// # Errors
     /// `internal` alone: what is wrong outside is in the report.
     pub fn examine(self) -> impl Future<Output = Result<Report, Error>> + Send + 'static {
-        on_runtime(async move { Ok(self.run(Arc::new(SystemClock)).await) })
+        on_runtime(async move { Ok(self.run().await) })
     }
 
     /// Fetches one SVID and decodes it.
@@ -104,7 +101,7 @@ impl Doctor {
     ) -> impl Future<Output = Result<Inspection, Error>> + Send + 'static {
         on_runtime(async move {
             let settings = self.settings?;
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let clock = self.clock;
             let checks = checks(&settings, Arc::clone(&clock));
             let found = source::look(&settings, &checks).await?;
             Inspection::of(&found.token, &checks, clock.now())
@@ -118,28 +115,27 @@ impl Doctor {
     /// `invalid_config`, or `invalid_subject_token` if it is no JWT.
     pub fn inspect(&self, token: &str) -> Result<Inspection, Error> {
         let config = self.config.as_ref().map_err(Clone::clone)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let now = clock.now();
+        let now = self.clock.now();
         let checks = Checks {
             place: "the input".to_owned(),
             audience: config.expected_audience()?,
             spiffe_id: config.expected_spiffe_id()?,
             for_exchange: true,
             file_won: false,
-            clock,
+            clock: Arc::clone(&self.clock),
             endpoint_time: Arc::default(),
         };
         Inspection::of(jwt::bare(token), &checks, now)
     }
 
-    async fn run(self, clock: Arc<dyn Clock>) -> Report {
-        let started = clock.now();
+    async fn run(self) -> Report {
+        let started = self.clock.now();
         let mut found = Vec::new();
         match &self.settings {
             Ok(settings) => {
                 found.push(configuration(settings));
                 found.push(api_key(self.has_api_key));
-                found.extend(examine(settings, &clock).await);
+                found.extend(examine(settings, &self.clock).await);
             }
             Err(error) => {
                 found.push(
@@ -166,9 +162,11 @@ async fn on_runtime<T: Send + 'static>(
 }
 
 fn configuration(settings: &Settings) -> Check {
-    let via = match settings.http.proxies.towards(&settings.token_endpoint) {
-        Ok(None) => String::new(),
-        Ok(Some(proxy)) => format!(", through {proxy}"),
+    let via = settings.http.proxies.towards(&settings.token_endpoint);
+    let at = match via {
+        _ if settings.brings_endpoint => "in code of the program's own".to_owned(),
+        Ok(None) => format!("at {}", settings.token_endpoint),
+        Ok(Some(proxy)) => format!("at {}, through {proxy}", settings.token_endpoint),
         Err(error) => {
             return Check::failed(CheckId::Configuration, error.message())
                 .advise("correct the variable that the message names");
@@ -177,10 +175,9 @@ fn configuration(settings: &Settings) -> Check {
     Check::ok(
         CheckId::Configuration,
         format!(
-            "SVIDs come from {}, for the audience {}; they are exchanged at {}{via}",
+            "SVIDs come from {}, for the audience {}; they are exchanged {at}",
             crate::source::describe(&settings.source),
             settings.audience,
-            settings.token_endpoint,
         ),
     )
 }

@@ -18,6 +18,9 @@ pub(super) struct Reached {
     pub(super) ahead: Option<i64>,
 }
 
+/// What nothing is known of.
+const BROUGHT: &str = "the program brings its own token endpoint";
+
 /// A request without a token: it shows name resolution, proxy, TLS and the
 /// endpoint's clock, whatever it answers.
 pub(super) async fn reach(
@@ -25,6 +28,13 @@ pub(super) async fn reach(
     endpoint: &HttpTokenEndpoint,
     clock: &dyn Clock,
 ) -> Reached {
+    if settings.brings_endpoint {
+        return Reached {
+            check: Check::skipped(CheckId::TokenEndpoint, BROUGHT),
+            ok: false,
+            ahead: None,
+        };
+    }
     let url = &settings.token_endpoint;
     let unreachable = |seen: String| Reached {
         check: Check::failed(CheckId::TokenEndpoint, seen).advise(
@@ -67,6 +77,9 @@ pub(super) async fn exchange(
     token: Option<&Token>,
     before: &[Check],
 ) -> Check {
+    if settings.brings_endpoint {
+        return Check::skipped(CheckId::Exchange, BROUGHT);
+    }
     let ids = match &settings.exchange {
         Ok(ids) => ids,
         Err(error) => return Check::skipped(CheckId::Exchange, error.message()),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
+use svidex::doctor::{CheckId, Doctor, Outcome};
 use svidex::extend::{
     AccessToken, BoxFuture, Clock, JwtSvid, Now, OwnThread, SubjectTokenRequest,
     SubjectTokenSource, TokenEndpoint,
@@ -377,4 +378,39 @@ fn a_clock_in_code_decides_about_tokens() {
     clock.0.store(i64::MAX, Ordering::SeqCst);
     let _ = (provider.cached(TokenKind::Subject), provider.status());
     get_at_last(&provider, TokenKind::Subject).unwrap();
+}
+
+#[test]
+fn the_doctor_tries_a_source_in_code() {
+    let emulator = emulator(&json!({}));
+    let svid = std::fs::read_to_string(&emulator.info().token_file).unwrap();
+    let builder = |svid: Result<String, Error>| {
+        Provider::builder(without_source(&emulator)).subject_token_source("mine", move || {
+            let svid = svid.clone();
+            Does(move || ready(svid.clone().map(JwtSvid::new)))
+        })
+    };
+    let examine = |builder| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(Doctor::of(builder).examine()).unwrap()
+    };
+    let report = examine(builder(Ok(svid)));
+    assert!(report.healthy, "{report}");
+    let down = Error::retryable(ErrorKind::SourceUnavailable, "my agent is down");
+    let report = examine(builder(Err(down)));
+    let source = report.check(CheckId::Source).unwrap();
+    assert_eq!(source.outcome, Outcome::Failed, "{report}");
+    assert_eq!(source.seen, "my agent is down");
+    // Of an endpoint in code nothing is known.
+    let mut config = config(emulator.info());
+    config.token_endpoint = None;
+    let builder = Provider::builder(config)
+        .token_endpoint(|| Does(|_: &str| AccessToken::new("not asked for")));
+    let report = examine(builder);
+    for id in [CheckId::TokenEndpoint, CheckId::Exchange] {
+        let check = report.check(id).unwrap();
+        assert_eq!(check.outcome, Outcome::Skipped, "{report}");
+    }
 }
