@@ -103,3 +103,21 @@ test('providers that are closed or forgotten leave nothing behind', async (t) =>
   assert.ok(threadsLater <= threads);
   assert.ok(descriptorsLater <= descriptors + 4);
 });
+
+test('out of descriptors, every call says so, and the first one after that works', async (t) => {
+  const limit = (pid, soft) => run('prlimit', ['--pid', pid, `--nofile=${soft}:`]);
+  const before = await run('prlimit', ['--nofile', '--output', 'SOFT', '--noheadings']);
+  if (before.status !== 0) {
+    t.skip('there is no prlimit(1) here');
+    return;
+  }
+  const options = { ...emulator.options, callTimeoutSeconds: 0.2 };
+  const program = startProgram('limits', { options, count: long ? 1000 : 60 });
+  const [pid, lowestFree] = (await program.nextLine()).split(' ');
+  assert.equal((await limit(pid, lowestFree)).status, 0);
+  program.tell('go');
+  assert.equal(await program.nextLine(), 'lift it');
+  assert.equal((await limit(pid, before.stdout.trim())).status, 0);
+  program.tell('go');
+  assertClean(await program.ended, [`${pid} ${lowestFree}`, 'lift it', 'all is well']);
+});
