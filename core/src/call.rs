@@ -24,7 +24,7 @@ pub(crate) struct Call {
     kind: TokenKind,
     timeout: Duration,
     /// How many attempts had ended when it began.
-    ended_before: u64,
+    ended_before: Attempts,
 }
 
 impl Call {
@@ -33,7 +33,7 @@ impl Call {
             shared: Arc::clone(shared),
             kind,
             timeout: timeout.unwrap_or(shared.settings.call_timeout),
-            ended_before: 0,
+            ended_before: Attempts::default(),
         };
         call.ended_before = call.attempts_ended();
         call
@@ -97,27 +97,46 @@ impl Call {
         }
         let place = source::describe(&self.shared.settings.source);
         let seconds = self.timeout.as_secs_f64();
-        Error::timeout(match self.attempts_ended() - self.ended_before {
-            0 => format!(
+        let (ended, before) = (self.attempts_ended(), &self.ended_before);
+        let (fetches, exchanges) = (
+            ended.fetches - before.fetches,
+            ended.exchanges - before.exchanges,
+        );
+        Error::timeout(match (self.kind, fetches, exchanges) {
+            (_, 0, 0) => format!(
                 "no answer within {seconds} s, and no attempt has ended yet: {place} or the token \
                  endpoint is slow"
             ),
-            ended => format!(
+            (TokenKind::Access, _, 0) => format!(
+                "no answer within {seconds} s: {place} gave an SVID in that time, and no exchange \
+                 of it has ended yet: the token endpoint is slow"
+            ),
+            (_, fetches, exchanges) => format!(
                 "no usable token within {seconds} s: of what {place} and the token endpoint gave \
-                 in that time ({ended} answers), nothing has life left"
+                 in that time ({} answers), nothing has life left",
+                fetches + exchanges
             ),
         })
     }
 
     /// Of those that bring this token.
-    fn attempts_ended(&self) -> u64 {
+    fn attempts_ended(&self) -> Attempts {
         let record = &self.shared.record;
-        record.fetches.ended()
-            + match self.kind {
+        Attempts {
+            fetches: record.fetches.ended(),
+            exchanges: match self.kind {
                 TokenKind::Subject => 0,
                 TokenKind::Access => record.exchanges.ended(),
-            }
+            },
+        }
     }
+}
+
+/// Counts of attempts.
+#[derive(Default)]
+struct Attempts {
+    fetches: u64,
+    exchanges: u64,
 }
 
 /// Where a call ends that does not block: the host's code, run once on a thread for

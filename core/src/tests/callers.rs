@@ -145,6 +145,22 @@ fn at_its_deadline_a_caller_gets_the_cause_or_a_timeout() {
 }
 
 #[test]
+fn a_timeout_names_the_attempt_that_has_not_ended() {
+    let bench = Bench::new();
+    let seconds = Some(Duration::from_secs(2));
+    let waiter = bench.provider.wait(TokenKind::Access, seconds);
+    let svid = bench.svid("svid-1");
+    bench.fetches.next().send(Ok(svid)).unwrap();
+    let _exchange = bench.exchanges.next();
+    bench.advance(2_000);
+    let error = error(&waiter);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let words = "the token endpoint is slow";
+    assert!(error.message().contains(words), "{error}");
+    assert!(!error.message().contains("life left"), "{error}");
+}
+
+#[test]
 fn a_timeout_counts_what_has_ended() {
     let bench = Bench::warm();
     // Ended, for both clocks, and the source knows no other.
