@@ -121,8 +121,16 @@ impl Told {
             (Condition::Works, told) => told.is_none(),
             (Condition::Fails { .. }, None) => false,
             // Another process of the family may have fared worse: that was said.
-            (Condition::Fails { cause, felt }, Some(told)) => cause == told.0 && felt <= told.1,
+            (Condition::Fails { cause, felt }, Some(told)) => {
+                !self.is_old() && cause == told.0 && felt <= told.1
+            }
         }
+    }
+
+    /// Whether the last word was of failures before those that are counted now. It
+    /// is still the last word: a recovery has to be said.
+    fn is_old(&self) -> bool {
+        self.remind_at_ms.saturating_sub(self.interval_ms) < self.since_ms
     }
 
     fn count(&mut self, failed: i64, now_ms: i64) {
@@ -168,7 +176,6 @@ impl Ledger {
         let failed = std::mem::take(&mut voice.failed);
         if failed > 0 {
             if now_ms.saturating_sub(told.failed_at_ms) > SILENCE {
-                told.failing = None;
                 told.failures = 0;
                 voice.unsaid = true;
             }
@@ -186,8 +193,8 @@ impl Ledger {
             Condition::Works if voice.unsaid => (What::Recovered, CHANGES),
             Condition::Fails { felt, .. } if voice.unsaid => {
                 let what = match told.failing {
-                    None => What::Began,
-                    Some(_) => What::Changed,
+                    Some(_) if !told.is_old() => What::Changed,
+                    _ => What::Began,
                 };
                 match felt {
                     Felt::Withdrawn => (what, WITHDRAWALS),
@@ -215,6 +222,7 @@ impl Ledger {
             lasted_ms: now_ms.saturating_sub(told.since_ms),
             unsaid: std::mem::take(&mut told.unsaid),
         };
+        let was_old = told.is_old();
         told.interval_ms = match what {
             What::GoesOn => (2 * told.interval_ms).clamp(FIRST_INTERVAL, LAST_INTERVAL),
             _ => FIRST_INTERVAL,
@@ -227,7 +235,8 @@ impl Ledger {
                 None
             }
             Condition::Fails { cause, felt } => {
-                let worst = told.failing.filter(|(known, _)| *known == cause);
+                let known = told.failing.filter(|_| !was_old);
+                let worst = known.filter(|(known, _)| *known == cause);
                 Some((cause, worst.map_or(felt, |(_, worst)| worst.max(felt))))
             }
         };

@@ -50,6 +50,26 @@ fn live(family: &mut Family, steps: &[Step]) {
     }
 }
 
+/// Found by `how_it_ends_is_told_at_last`: after ten minutes of silence a failure
+/// for which there is no room, and then success.
+#[test]
+fn a_recovery_is_told_though_the_last_failure_was_not() {
+    use Happening::{Failed, Succeeded};
+    use TokenKind::{Access, Subject};
+
+    let mut family = Family::new(1, START);
+    let mut steps = vec![(0, 0, Subject, Failed(0, Felt::NotYet))];
+    // Causes enough to leave no room.
+    steps.extend((0..8).map(|cause| (100, 0, Access, Failed(cause, Felt::NotYet))));
+    steps[1].0 = 599_000;
+    steps.push((1_000, 0, Subject, Failed(0, Felt::NotYet)));
+    steps.push((0, 0, Subject, Succeeded));
+    live(&mut family, &steps);
+    family.advance_to(family.now_ms + 30 * 60_000);
+    let told = family.said.iter().rfind(|it| it.kind == Subject);
+    assert_eq!(told.map(|it| it.report.what), Some(What::Recovered));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
