@@ -35,7 +35,7 @@ func TestBuildThatCannotWorkSaysWhatToDo(t *testing.T) {
 func copyOfSources(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, pattern := range []string{"go.mod", "*.go", "*.c", "bridge.h"} {
+	for _, pattern := range []string{"go.mod", "*.go", "*.c", "bridge.h", "internal/bearer/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -45,7 +45,11 @@ func copyOfSources(t *testing.T) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+			copied := filepath.Join(dir, file)
+			if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(copied, text, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

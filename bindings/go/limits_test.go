@@ -2,6 +2,7 @@ package svidex_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -39,8 +40,10 @@ func TestAtTheLimitOfDescriptors(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			_, err := read(provider, ctx)
 			cancel()
-			failure := wantError(t, err, svidex.ErrSourceUnavailable)
-			if !failure.Retryable() || !strings.Contains(failure.Message, "out of file descriptors") {
+			// At once or, where the library has its own descriptors already, at the deadline.
+			var failure *svidex.Error
+			if !errors.As(err, &failure) || !errors.Is(err, svidex.ErrSourceUnavailable) ||
+				!failure.Retryable() || !strings.Contains(failure.Message, "out of file descriptors") {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}

@@ -86,11 +86,19 @@ fn signal(pid: u32, name: &str) {
     assert!(kill.expect("kill").success());
 }
 
+/// Where these tests run, a signal may be ignored (`nohup`, a shell's background),
+/// and who is started inherits that.
+fn with_default_signals(program: &str) -> Command {
+    let mut env = Command::new("env");
+    env.args(["--default-signal=TERM,INT,HUP", program]);
+    env
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_a_wait() {
     for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
-        let child = Command::new(program())
+        let child = with_default_signals(program())
             .args([
                 "svid",
                 "--endpoint-socket",
@@ -113,7 +121,7 @@ fn a_signal_ends_a_wait() {
 fn a_signal_ends_an_init_process() {
     // util-linux makes the namespace and says whether it may.
     let unshare = |command: &str| {
-        let mut unshare = Command::new("unshare");
+        let mut unshare = with_default_signals("unshare");
         unshare.args(["--pid", "--fork", "--kill-child", command]);
         unshare.stderr(Stdio::null());
         unshare

@@ -81,6 +81,8 @@ class _Desk:
         # Only an abandoned call gets here in another process, or after the loop.
         if self.pid == os.getpid() and not loop.is_closed():
             loop.remove_reader(self.mailbox.fileno())
+        # The traceback of an error refers to this desk, and may stand in a cycle.
+        del self.mailbox
 
 
 # Weak on both sides: what is pending in a desk refers to tasks, and those to their

@@ -51,7 +51,10 @@ async fn models_are_listed() {
         call(&bench, &token, "models/none", None).await.status(),
         404
     );
-    assert_eq!(call(&bench, &token, "files", None).await.status(), 404);
+    assert_eq!(
+        call(&bench, &token, "fine_tuning", None).await.status(),
+        404
+    );
 }
 
 #[tokio::test]
