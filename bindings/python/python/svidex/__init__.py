@@ -100,9 +100,9 @@ _LAZY = {
 def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    # `importlib` would be a good part of what a first token takes.
+    module = __import__(f"{__name__}.{_LAZY[name]}", fromlist=(name,))
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 
