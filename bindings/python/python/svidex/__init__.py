@@ -13,15 +13,6 @@ the background. See `Provider`.
 from __future__ import annotations
 
 from . import _interpreter as _interpreter  # which refuses others than the main one
-from ._default import (
-    access_token,
-    access_token_async,
-    access_token_details,
-    default_provider,
-    get_token,
-    get_token_async,
-    get_token_details,
-)
 from ._errors import (
     CancelledError,
     ClosedError,
@@ -39,6 +30,15 @@ from ._token import Token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._default import (
+        access_token,
+        access_token_async,
+        access_token_details,
+        default_provider,
+        get_token,
+        get_token_async,
+        get_token_details,
+    )
     from ._http import auth
     from ._options import Options
     from ._protocol import TokenProvider
@@ -93,7 +93,14 @@ _LAZY = {
     "TokenStatus": "_status",
     "WorkloadIdentity": "_workload_identity",
     "__version__": "_methods",
+    "access_token": "_default",
+    "access_token_async": "_default",
+    "access_token_details": "_default",
     "auth": "_http",
+    "default_provider": "_default",
+    "get_token": "_default",
+    "get_token_async": "_default",
+    "get_token_details": "_default",
 }
 
 
