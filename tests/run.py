@@ -107,7 +107,7 @@ def read(match: re.Match[str]) -> Count:
 FAILED_TESTS = [
     re.compile(r"^test (?P<name>.+) \.\.\. FAILED$"),
     re.compile(r"^FAILED (?P<name>\S+)"),
-    re.compile(r"^\s*(✖|not ok \d+ -) (?P<name>.+?)( \([\d.]+ms\))?$"),
+    re.compile(r"^\s*(✖|not ok( \d+ -)?) (?P<name>.+?)( \([\d.]+ms\))?$"),
     re.compile(r"^\s*--- FAIL: (?P<name>\S+)"),
 ]
 
