@@ -20,7 +20,6 @@ mod clocks;
 mod endpoint;
 mod inspection;
 mod issuer;
-mod place;
 mod report;
 mod source;
 mod svid;
@@ -218,10 +217,12 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     };
     found.push(clocks::examine(&known));
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
-    let token = token.filter(|_| reached.ok);
     let exchange = endpoint::exchange(settings, &token_endpoint, token, &found).await;
-    let proven = exchange.outcome == Outcome::Ok;
-    found.push(exchange);
+    if exchange.answered {
+        found.iter_mut().for_each(Check::yield_to_answer);
+    }
+    let proven = exchange.check.outcome == Outcome::Ok;
+    found.push(exchange.check);
     if proven {
         found.iter_mut().for_each(Check::yield_to_proof);
     }

@@ -1,14 +1,16 @@
 //! The SVID's header and claims, held against what OpenAI needs.
 
 use super::report::{Check, CheckId};
+use super::source::without;
 use super::{seconds, until};
+use crate::cause::{Cause, Part};
 use crate::clock::{Now, rfc3339};
 use crate::config::{DEFAULT_AUDIENCE, Settings, SourceSettings, is_loopback};
 use crate::jwt::Jwt;
 use crate::policy::Held;
 use crate::secret::{Secret, one_line};
 use crate::snapshot::Token;
-use crate::source::{Checks, Part, Problem};
+use crate::source::{Checks, Problem};
 
 /// How far apart two clocks may be before it counts.
 const LEEWAY_MS: i64 = 60_000;
@@ -21,15 +23,18 @@ pub(super) struct Examined {
 }
 
 pub(super) fn examine(token: &str, settings: &Settings, rules: &Checks, now: Now) -> Examined {
-    let jwt = match Jwt::decode(token) {
+    let jwt = match rules.decode(token) {
         Ok(jwt) => jwt,
         Err(error) => {
-            let check = Check::failed(
-                CheckId::SvidAlg,
-                format!("{} gave no JWT: {error}", rules.place),
-            );
+            let advice = match error.cause() {
+                Some(Cause::Stray(stray)) => stray.fix(),
+                _ => "let the source give one JWT-SVID and nothing else",
+            };
             return Examined {
-                checks: vec![check.advise("let the source give one JWT-SVID and nothing else")],
+                checks: vec![
+                    Check::failed(CheckId::SvidAlg, without(error.message(), advice))
+                        .advise(advice),
+                ],
                 jwt: None,
                 usable: None,
             };

@@ -13,6 +13,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 use super::roots::{Problem, Store};
 use super::tls;
 use super::tunnel::Refusal;
+use crate::cause::{Cause, ProxyFault, TlsKind, Way};
 use crate::clock::rfc3339;
 use crate::config::Proxy;
 use crate::error::{Error, ErrorKind, FailureClass};
@@ -190,7 +191,44 @@ impl Fault {
             }
             _ => (ErrorKind::ExchangeUnavailable, FailureClass::Transient),
         };
-        Error::new(kind, class, format!("{place}: {self}"))
+        let way = self.way();
+        Error::new(kind, class, format!("{place}: {self}")).because(Cause::Way(way))
+    }
+
+    /// How far the request got, and what stopped it there.
+    pub(crate) fn way(&self) -> Way {
+        let before = |peer: &Peer, way: Way| match peer {
+            Peer::Endpoint => way,
+            Peer::Proxy(_) => Way::Proxy(ProxyFault::Away),
+        };
+        match self {
+            _ if self.exhausted().is_some() => Way::Here,
+            Self::Setting(_) | Self::NoThread(_) | Self::Panicked => Way::Here,
+            Self::Trust { .. } => Way::Trust,
+            Self::LookUp { peer, .. } => before(peer, Way::LookUp),
+            Self::Connect { peer, .. } => before(peer, Way::Connect),
+            Self::Tunnel { refusal, .. } => Way::Proxy(match refusal {
+                Refusal::Status(407) | Refusal::SocksUser => ProxyFault::Credentials,
+                Refusal::Status(403) | Refusal::Socks(2) => ProxyFault::Refused,
+                Refusal::Status(502..=504) | Refusal::Socks(1 | 3..=6) => ProxyFault::Target,
+                _ => ProxyFault::Other,
+            }),
+            Self::Tls {
+                peer: Peer::Endpoint,
+                fault,
+                ..
+            } => Way::Tls(fault.kind()),
+            Self::Tls { .. } => Way::Proxy(ProxyFault::Other),
+            Self::Answer(_) => Way::Answer,
+            Self::TooSlow(phase) => match phase {
+                None | Some(Phase::Answer) => Way::Answer,
+                Some(Phase::Trust(_)) => Way::Trust,
+                Some(Phase::LookUp(_, peer)) => before(peer, Way::LookUp),
+                Some(Phase::Connecting(_, peer)) => before(peer, Way::Connect),
+                Some(Phase::Tunnel(_)) => Way::Proxy(ProxyFault::Target),
+                Some(Phase::Tls(_, peer)) => before(peer, Way::Tls(TlsKind::Broken)),
+            },
+        }
     }
 }
 
@@ -228,6 +266,33 @@ impl TlsFault {
                 | InvalidMessage::MessageTooShort,
             ) => Self::NoTls,
             _ => Self::Misbehaved,
+        }
+    }
+}
+
+impl TlsFault {
+    fn kind(&self) -> TlsKind {
+        match self {
+            Self::Certificate(error) => match error {
+                CertificateError::UnknownIssuer => TlsKind::UnknownIssuer,
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    TlsKind::Expired
+                }
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    TlsKind::NotYetValid
+                }
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => TlsKind::OtherName,
+                CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                    TlsKind::Unsupported
+                }
+                _ => TlsKind::Certificate,
+            },
+            Self::ClientCertificate => TlsKind::ClientCertificate,
+            Self::NoTls | Self::OldTls => TlsKind::NoTls,
+            Self::NothingInCommon => TlsKind::Unsupported,
+            Self::Alert(_) | Self::Misbehaved | Self::Closed | Self::Broken(_) => TlsKind::Broken,
         }
     }
 }

@@ -567,5 +567,5 @@ fn token_files() {
     emulator.token_file(half);
     let torn = examine_file(&emulator, &[]);
     torn.assert_failed(&["svid_alg"]);
-    torn.assert_says("svid_alg", &["no JWT", &file]);
+    torn.assert_says("svid_alg", &["not a JWT", &file]);
 }
