@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::issuer::out_of_reach;
 use super::report::{Check, CheckId, Outcome};
 use crate::cause::Cause;
 use crate::clock::Clock;
@@ -9,6 +10,7 @@ use crate::config::{DEFAULT_AUDIENCE, ExchangeSettings, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{AccessToken, HttpTokenEndpoint, TokenEndpoint as _};
 use crate::http::{Progress, Request};
+use crate::secret::one_line;
 use crate::skew;
 use crate::snapshot::Token;
 
@@ -72,6 +74,8 @@ pub(super) struct Exchanged {
     pub(super) check: Check,
     /// The token endpoint answered, whatever it said.
     pub(super) answered: bool,
+    /// The refusal may be about keys that OpenAI could not get.
+    pub(super) may_be_the_issuers_reach: bool,
 }
 
 /// It is tried whatever the probe showed. `before` is what the other checks found.
@@ -79,11 +83,13 @@ pub(super) async fn exchange(
     settings: &Settings,
     endpoint: &HttpTokenEndpoint,
     token: Option<&Token>,
+    iss: Option<&str>,
     before: &[Check],
 ) -> Exchanged {
     let silent = |check| Exchanged {
         check,
         answered: false,
+        may_be_the_issuers_reach: false,
     };
     if settings.brings_endpoint {
         return silent(Check::skipped(CheckId::Exchange, BROUGHT));
@@ -106,6 +112,7 @@ pub(super) async fn exchange(
             return Exchanged {
                 check: succeeded(&answer, ids),
                 answered: true,
+                may_be_the_issuers_reach: false,
             };
         }
         Err(error) => error,
@@ -116,12 +123,36 @@ pub(super) async fn exchange(
         let seen = "tried, and it got no answer either: see token_endpoint";
         return silent(Check::skipped(CheckId::Exchange, seen));
     }
+    let is_bare = error.oauth_code().is_none() && error.http_status() == Some(500);
+    let may_be_the_issuers_reach = is_bare
+        || matches!(
+            error.oauth_code(),
+            Some(
+                "invalid_grant"
+                    | "invalid_subject_token"
+                    | "server_error"
+                    | "temporarily_unavailable"
+            )
+        );
     let mut check = Check::failed(CheckId::Exchange, error.message());
     check.advice = suspects(before);
-    check.advice.extend(explain(&error, ids, settings, token));
+    let mut more = explain(&error, ids, settings, token);
+    let asked = iss.filter(|_| may_be_the_issuers_reach);
+    if let Some((iss, why)) = asked.and_then(|iss| Some((iss, out_of_reach(iss)?))) {
+        // A bare 500 says nothing of its own that would come first.
+        let at = if is_bare { 0 } else { more.len() };
+        let suspect = format!(
+            "svid_iss above is a possible cause: OpenAI cannot ask {} for its keys ({why}), unless \
+             they are uploaded to the Workload Identity Provider",
+            one_line(iss)
+        );
+        more.insert(at, suspect);
+    }
+    check.advice.extend(more);
     Exchanged {
         check,
         answered: error.http_status().is_some(),
+        may_be_the_issuers_reach,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The SVID's header and claims, held against what OpenAI needs.
 
-use super::report::{Check, CheckId};
+use super::report::{Check, CheckId, Outcome};
 use super::source::without;
 use super::{seconds, until};
 use crate::cause::{Cause, Part};
@@ -132,6 +132,22 @@ fn issuer(jwt: &Jwt) -> Check {
     }
 }
 
+/// What can only be said once the exchange has not worked: with an uploaded JWKS,
+/// which nobody can see from here, OpenAI never asks the issuer.
+pub(super) fn out_of_reach(check: &mut Check, iss: &str) {
+    let is_it = check.id == CheckId::SvidIss && check.outcome != Outcome::Failed;
+    if let Some(why) = super::issuer::out_of_reach(iss).filter(|_| is_it) {
+        let seen = format!(
+            "{}, where OpenAI cannot ask for its keys: {why}",
+            check.seen
+        );
+        *check = Check::warning(CheckId::SvidIss, seen).advise(
+            "upload the issuer's JWKS to the Workload Identity Provider (then OpenAI asks nobody), \
+             or give the issuer an https:// URL that the internet can reach",
+        );
+    }
+}
+
 fn audience(jwt: &Jwt, rules: &Checks) -> Check {
     let seen = one_line(&jwt.aud.join(", "));
     if jwt.aud.len() > 1 {
@@ -193,7 +209,6 @@ fn stale(check: &mut Check, jwt: &Jwt, now: Now) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Outcome;
 
     fn jwt() -> Jwt {
         Jwt {

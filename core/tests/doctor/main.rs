@@ -10,8 +10,11 @@ mod support;
 mod svids;
 mod users;
 
-use row::try_row;
+use row::{World, try_row};
+use serde_json::json;
 use support::in_lanes;
+use svidex::doctor::{CheckId, Outcome};
+use svidex_emulator::Leg;
 
 /// Rows tried at a time; each is mostly waiting.
 const LANES: usize = 8;
@@ -27,4 +30,18 @@ fn every_row() {
     .concat();
     support::report(&format!("{} misconfigurations", rows.len()));
     in_lanes(LANES, &rows, try_row);
+}
+
+/// A probe that goes wrong accuses nobody when the exchange goes well.
+#[test]
+fn an_endpoint_that_does_badly_with_a_probe_alone() {
+    let world = World::new();
+    world.fault(Leg::TokenEndpoint, json!({"reset": true, "times": 1}));
+    let report = world.examine();
+    assert!(report.healthy, "{report}");
+    let check = report.check(CheckId::TokenEndpoint).expect("a check");
+    assert_eq!(check.outcome, Outcome::Ok, "{report}");
+    assert!(check.seen.contains("answers the exchange"), "{report}");
+    let iss = report.check(CheckId::SvidIss).expect("a check");
+    assert_eq!(iss.outcome, Outcome::Ok, "{report}");
 }
