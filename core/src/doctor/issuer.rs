@@ -14,7 +14,7 @@ use crate::config::is_loopback;
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
 use crate::jwt::Jwt;
-use crate::secret::one_line;
+use crate::secret::{holds_a_token, one_line};
 
 const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
                      JWKS to the Workload Identity Provider (then OpenAI never asks)";
@@ -34,7 +34,7 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Option<(&str, &Jwt)>
     };
     let client = http.client();
     let (discovery, jwks_uri) = match get(client, &url).await {
-        Ok(document) => judge_document(&url, &document, iss),
+        Ok(document) => judge_document(&url, &document, iss, token),
         Err(problem) => (
             Check::warning(CheckId::Discovery, format!("{url}: {problem}")).advise(REACH),
             None,
@@ -67,10 +67,21 @@ fn discovery_url(issuer: &str) -> Option<Url> {
 
 /// https, or http on loopback, and no password in it.
 fn allowed(url: &str) -> Option<Url> {
-    let url = Url::parse(url).ok()?;
+    // Names are put into lower case: what is left of a token then is not known again.
+    let url = Url::parse(url).ok().filter(|_| !holds_a_token(url))?;
     let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
         .then_some(url)
+}
+
+/// Somebody else's words, who may have got hold of the token.
+fn published(text: &str, token: &str) -> String {
+    const PIECE: usize = 12;
+    let is_piece = |window: &[u8]| text.as_bytes().windows(PIECE).any(|it| it == window);
+    match holds_a_token(text) || token.as_bytes().windows(PIECE).any(is_piece) {
+        true => "[redacted]".to_owned(),
+        false => one_line(text),
+    }
 }
 
 async fn get(client: &Client, url: &Url) -> Result<Value, String> {
@@ -95,7 +106,7 @@ async fn get(client: &Client, url: &Url) -> Result<Value, String> {
     serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned())
 }
 
-fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>) {
+fn judge_document(url: &Url, document: &Value, iss: &str, token: &str) -> (Check, Option<Url>) {
     let failed = |seen: String, fix: &str| Check::failed(CheckId::Discovery, seen).advise(fix);
     let Some(issuer) = document["issuer"].as_str() else {
         let fix = "let the issuer serve OpenID discovery metadata there";
@@ -108,7 +119,7 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
     if let Some(why) = leads_inside(url, &jwks_uri) {
         let seen = format!(
             "{url} names the JWKS {}, which is not asked: {why}, and the issuer is on the internet",
-            one_line(jwks_uri.as_str())
+            published(jwks_uri.as_str(), token)
         );
         let fix = "let the issuer name its JWKS by an https:// URL that OpenAI can reach";
         return (failed(seen, fix), None);
@@ -120,7 +131,7 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
             CheckId::Discovery,
             format!(
                 "{url} and the SVID's `iss` differ by a slash at the end ({}, {})",
-                one_line(issuer),
+                published(issuer, token),
                 one_line(iss)
             ),
         )
@@ -129,7 +140,7 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
         failed(
             format!(
                 "{url} names the issuer {}, and the SVID's `iss` is {}",
-                one_line(issuer),
+                published(issuer, token),
                 one_line(iss)
             ),
             "let both be the same (SPIRE: `jwt_issuer` of the server and of the discovery \
@@ -153,7 +164,7 @@ fn judge_jwks(place: &str, jwks: &Value, token: &str, jwt: &Jwt) -> Check {
             format!(
                 "{place} PUBLISHES A PRIVATE KEY ({}): whoever reads it can be every workload of \
                  this issuer",
-                one_line(key["kid"].as_str().unwrap_or("without an ID"))
+                published(key["kid"].as_str().unwrap_or("without an ID"), token)
             ),
             "take it down at once, replace the key, and see what was signed with it meanwhile",
         )
@@ -167,7 +178,7 @@ fn judge_jwks(place: &str, jwks: &Value, token: &str, jwt: &Jwt) -> Check {
         let known: Vec<_> = keys.iter().filter_map(|key| key["kid"].as_str()).collect();
         let known = match known.len() {
             0 => "no key with an ID".to_owned(),
-            _ => one_line(&known.join(", ")),
+            _ => published(&known.join(", "), token),
         };
         return failed(
             format!(
@@ -237,7 +248,7 @@ mod tests {
     const ISS: &str = "https://issuer.example";
 
     fn judge(document: Value) -> (Check, Option<Url>) {
-        judge_document(&discovery_url(ISS).unwrap(), &document, ISS)
+        judge_document(&discovery_url(ISS).unwrap(), &document, ISS, "")
     }
 
     #[test]

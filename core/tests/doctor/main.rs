@@ -10,9 +10,12 @@ mod support;
 mod svids;
 mod users;
 
+use std::time::Instant;
+
 use row::{World, try_row};
 use serde_json::json;
-use support::in_lanes;
+use support::secrets::assert_no_piece_of;
+use support::{HANG_GUARD, in_lanes};
 use svidex::doctor::{CheckId, Outcome};
 use svidex_emulator::Leg;
 
@@ -44,4 +47,58 @@ fn an_endpoint_that_does_badly_with_a_probe_alone() {
     assert!(check.seen.contains("answers the exchange"), "{report}");
     let iss = report.check(CheckId::SvidIss).expect("a check");
     assert_eq!(iss.outcome, Outcome::Ok, "{report}");
+}
+
+/// Whatever stands in the file, is published, or is answered: a report, in time, and
+/// no piece of a token in it.
+#[test]
+fn whatever_bytes_there_are() {
+    let world = World::new();
+    let token = world.token();
+    let deep = "[".repeat(30_000);
+    let huge = "9".repeat(60_000);
+    let halves = token.split_at(token.len() / 2);
+    let bodies = [
+        String::new(),
+        "\0\0\0\0\0\0\0\0".to_owned(),
+        "null".to_owned(),
+        deep,
+        huge.clone(),
+        format!(r#"{{"issuer":{huge},"jwks_uri":7}}"#),
+        format!(r#"{{"issuer":"{token}","jwks_uri":"https://{token}/"}}"#),
+        format!(r#"{{"keys":[{{"kid":"{token}","kty":"{token}"}}]}}"#),
+        format!(
+            r#"{{"keys":[7,null,[],{{"kid":7}}],"issuer":"{}"}}"#,
+            halves.1
+        ),
+        format!(
+            r#"{{"error":"{token}","error_description":"{}"}}"#,
+            halves.1
+        ),
+        format!(r#"{{"access_token":"{token}","token_type":"{token}"}}"#),
+        format!("<html>{token}</html>"),
+        format!("{}\n{}", halves.1, halves.0),
+        token.clone(),
+    ];
+    for (at, body) in bodies.iter().enumerate() {
+        for leg in [Leg::Discovery, Leg::TokenEndpoint, Leg::WorkloadApi] {
+            world.emulator.clear_faults();
+            world.fault(leg, json!({"body": body}));
+            let what = format!("body {at} on {}", leg.name());
+            check_bytes(&what, &world, &token);
+        }
+        world.emulator.clear_faults();
+        let mut world = World::new();
+        world.file(body);
+        check_bytes(&format!("file {at}"), &world, &token);
+    }
+}
+
+fn check_bytes(what: &str, world: &World, token: &str) {
+    let began = Instant::now();
+    let report = world.examine();
+    assert!(began.elapsed() < HANG_GUARD, "{what}");
+    assert_eq!(report.checks.len(), CheckId::ALL.len(), "{what}");
+    let shown = format!("{report} {report:?} {}", json!(report));
+    assert_no_piece_of(token, &shown, what);
 }
