@@ -77,10 +77,12 @@ fn allowed(url: &str) -> Option<Url> {
 /// Somebody else's words, who may have got hold of the token.
 fn published(text: &str, token: &str) -> String {
     const PIECE: usize = 12;
-    let is_piece = |window: &[u8]| text.as_bytes().windows(PIECE).any(|it| it == window);
+    // Of what is shown alone, which is short, while both may be long.
+    let line = one_line(text);
+    let is_piece = |window: &[u8]| line.as_bytes().windows(PIECE).any(|it| it == window);
     match holds_a_token(text) || token.as_bytes().windows(PIECE).any(is_piece) {
         true => "[redacted]".to_owned(),
-        false => one_line(text),
+        false => line,
     }
 }
 
