@@ -333,7 +333,10 @@ fn success(place: &str, body: &[u8]) -> Result<AccessToken, Error> {
         expires_in: None,
         scope: None,
     };
-    token = match body.expires_in.map(|value| (value.as_f64(), value.is_string())) {
+    token = match body
+        .expires_in
+        .map(|value| (value.as_f64(), value.is_string()))
+    {
         None => token,
         Some((Some(seconds), _)) if seconds >= 0.001 => {
             token.with_expires_in(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
