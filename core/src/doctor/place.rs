@@ -35,7 +35,9 @@ impl Place {
                 endpoint: Endpoint::Unix(path),
                 ..
             } => path.clone(),
-            SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. } => {
+            SourceSettings::WorkloadApi { .. }
+            | SourceSettings::None
+            | SourceSettings::Custom { .. } => {
                 return Self::Unknown;
             }
         };

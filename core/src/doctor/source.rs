@@ -55,7 +55,12 @@ fn answered(
             let identity = Check::ok(CheckId::Identity, "the token file decides (see svid_sub)");
             vec![source, identity]
         }
-        (SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. }, warning) => {
+        (
+            SourceSettings::WorkloadApi { .. }
+            | SourceSettings::None
+            | SourceSettings::Custom { .. },
+            warning,
+        ) => {
             let identity = match (&found.identities[..], warning) {
                 ([first, ..], Some(_)) => several(&found.identities, first),
                 ([], _) => Check::ok(CheckId::Identity, "issued (see svid_sub)"),
@@ -141,6 +146,7 @@ fn repair(source: &SourceSettings, place: &Place) -> String {
             "the socket file is there and its server is not, or does not answer: restart the agent"
                 .to_owned()
         }
+        (SourceSettings::None, _) => "name a source, if this workload needs SVIDs".to_owned(),
         (SourceSettings::Custom { .. }, _) => "look at the code of that source".to_owned(),
         (SourceSettings::WorkloadApi { .. }, Place::Unknown) => {
             "start the agent, and see that the endpoint is its own".to_owned()
