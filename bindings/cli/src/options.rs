@@ -12,6 +12,9 @@ pub(crate) struct Options {
     /// A file that a sidecar keeps filled with a JWT-SVID [env: OPENAI_IDENTITY_TOKEN_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Source")]
     identity_token_file: Option<String>,
+    /// A file that svidex bridge keeps filled with an access token [env: SVIDEX_ACCESS_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Source")]
+    access_token_file: Option<String>,
     /// The audience of the JWT-SVID [env: SVIDEX_AUDIENCE] [default: https://api.openai.com/v1]
     #[arg(long, value_name = "AUDIENCE", help_heading = "Source")]
     audience: Option<String>,
@@ -54,6 +57,7 @@ impl From<Options> for Config {
         let mut config = Self::new();
         config.endpoint_socket = options.endpoint_socket;
         config.identity_token_file = options.identity_token_file;
+        config.access_token_file = options.access_token_file;
         config.audience = options.audience;
         config.spiffe_id = options.spiffe_id;
         config.hint = options.hint;

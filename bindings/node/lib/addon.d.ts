@@ -138,6 +138,7 @@ export declare function open(settings: Settings, fromEnv: boolean): NativeProvid
 export interface Settings {
   endpointSocket?: string
   identityTokenFile?: string
+  accessTokenFile?: string
   audience?: string
   spiffeId?: string
   hint?: string

@@ -39,6 +39,10 @@ pub(crate) const IDENTITY_TOKEN_FILE: Field = Field {
     name: "identity_token_file (OPENAI_IDENTITY_TOKEN_FILE)",
     takes: Takes::TokenFile,
 };
+pub(crate) const ACCESS_TOKEN_FILE: Field = Field {
+    name: "access_token_file (SVIDEX_ACCESS_TOKEN_FILE)",
+    takes: Takes::TokenFile,
+};
 pub(crate) const AUDIENCE: Field = Field {
     name: "audience (SVIDEX_AUDIENCE)",
     takes: Takes::Form("an audience, such as https://api.openai.com/v1"),
