@@ -188,7 +188,7 @@ impl Target {
             inode: stat.st_ino as u64,
             size: stat.st_size as i64,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-            mode: u32::from(stat.st_mode),
+            mode: stat.st_mode as u32,
         })
     }
 
@@ -225,7 +225,8 @@ impl Target {
                 self.name.to_string_lossy()
             )))
         };
-        let mode = u32::from(Mode::from_raw_mode(stat.st_mode).bits());
+        #[allow(clippy::unnecessary_cast, reason = "its type differs between systems")]
+        let mode = Mode::from_raw_mode(stat.st_mode).bits() as u32;
         if mode & 0o002 != 0 {
             return refuse(format!("can be written by others (mode {mode:04o})"));
         }
