@@ -11,3 +11,4 @@ mod running;
 mod secrets;
 mod tokens;
 mod trouble;
+mod whole_files;
