@@ -18,6 +18,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::text_file::{TextFile, on_its_own_thread};
+use super::words::Keeper;
 use crate::clock::{Clock, Now, parse_rfc3339, rfc3339};
 use crate::error::{Error, FailureClass};
 use crate::jwt::{self, Jwt};
@@ -108,7 +109,7 @@ fn text_file(path: PathBuf) -> TextFile {
     TextFile {
         path,
         what: "the access token file",
-        writer: "is the svidex bridge that keeps it running, and its directory mounted here?",
+        keeper: Keeper::BRIDGE,
     }
 }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::text_file::{TextFile, on_its_own_thread};
+use super::words::Keeper;
 use super::{CheckedSource, Checks, Fetch, Found, SubjectToken};
+use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::foreign::Foreign;
 use crate::jwt::{self, Jwt};
@@ -57,7 +59,7 @@ impl Inner {
         let file = TextFile {
             path,
             what: "the token file",
-            writer: "is the sidecar that writes it running?",
+            keeper: Keeper::SIDECAR,
         };
         Self { file, checks }
     }
@@ -97,14 +99,17 @@ impl Inner {
     /// The next look may find a better token there, and a look costs nothing.
     fn as_stale(token: &str, error: &Error) -> Error {
         let mut message = error.message().to_owned();
-        // A token of another kind does not get better by being made again.
-        if !Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some()) {
+        // What is no token, or one of another kind, does not get better by being
+        // made again.
+        let is_foreign = || Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some());
+        if !matches!(error.cause(), Some(Cause::Stray(_))) && !is_foreign() {
             message.push_str(
                 "; if no sidecar rewrites the file, make a new token (Developer Identity: run \
                  `spirlctl dev-id fetch jwt-svid` again)",
             );
         }
         Error::new(ErrorKind::InvalidSubjectToken, FailureClass::Stale, message)
+            .because(error.cause().cloned())
     }
 }
 

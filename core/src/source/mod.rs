@@ -4,7 +4,9 @@ mod access_token_file;
 mod checks;
 mod custom;
 mod file;
+mod place;
 mod text_file;
+mod words;
 mod workload_api;
 
 use std::future::Future;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
+use crate::cause::Cause;
 use crate::clock::{Clock, Now, rfc3339};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, FailureClass};
@@ -23,9 +26,11 @@ use crate::secret::Secret;
 use crate::skew::EndpointTime;
 
 pub(crate) use access_token_file::{AccessTokenFile, FileToken};
-pub(crate) use checks::{Checks, Part, Problem};
+pub(crate) use checks::{Checks, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use file::check_token_file;
+pub(crate) use place::{Place, who};
+pub(crate) use words::{Keeper, Words};
 
 pub(crate) type Fetch<'a> = Pin<Box<dyn Future<Output = Result<SubjectToken, Error>> + Send + 'a>>;
 
@@ -172,7 +177,7 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
             ),
         ),
     };
-    Error::new(ErrorKind::SourceUnavailable, class, words)
+    Error::new(ErrorKind::SourceUnavailable, class, words).because(Cause::Deadline)
 }
 
 /// The error of a look that found the token which is held already, and which is

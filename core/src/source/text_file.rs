@@ -9,17 +9,20 @@ use std::path::PathBuf;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use super::place::Place;
+use super::words::{Keeper, Words};
+use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::jwt::MAX_TOKEN_BYTES;
 use crate::limits::{self, Wanted};
+use crate::stray::Stray;
 use crate::threads::{Lane, NoResult};
 
 pub(super) struct TextFile {
     pub(super) path: PathBuf,
     /// For messages: `the token file`.
     pub(super) what: &'static str,
-    /// Whom to look at where there is none.
-    pub(super) writer: &'static str,
+    pub(super) keeper: Keeper,
 }
 
 /// A read may hang (a dead network file system), and holds up its own thread alone.
@@ -97,22 +100,39 @@ impl TextFile {
             return Err(self.unavailable(FailureClass::Permanent, "is larger than 64 KiB"));
         }
         let after = file.metadata().map_err(|error| self.cannot_read(&error))?;
-        let text = std::str::from_utf8(&bytes[..length])
-            .map_err(|_| self.unavailable(FailureClass::Stale, "is not text"))?;
+        let bytes = &bytes[..length];
+        let text = std::str::from_utf8(bytes).map_err(|_| self.is_no_text(bytes))?;
         Ok((Zeroizing::new(text.to_owned()), before, after))
     }
 
-    fn cannot_read(&self, error: &io::Error) -> Error {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => self.writer,
-            io::ErrorKind::PermissionDenied => "this process may not read it",
-            _ => limits::exhausted(Wanted::Descriptor, error).unwrap_or_default(),
+    fn is_no_text(&self, bytes: &[u8]) -> Error {
+        let stray = Stray::of(bytes);
+        let problem = match stray {
+            Some(stray) => format!("is not text: it is {}; {}", stray.name(), stray.fix()),
+            None => "is not text".to_owned(),
         };
-        let semicolon = if advice.is_empty() { "" } else { "; " };
+        self.unavailable(FailureClass::Stale, &problem)
+            .because(stray.map(Cause::Stray))
+    }
+
+    fn cannot_read(&self, error: &io::Error) -> Error {
+        let place = Place::at(&self.path);
+        let cause = match (error.kind(), &place) {
+            (io::ErrorKind::PermissionDenied, Place::NoEntry(directory)) => {
+                Cause::NoEntry(directory.clone())
+            }
+            (kind, _) => Cause::Io(kind),
+        };
+        let advice = match Words::of_file(&cause, &place, &self.keeper) {
+            Some(words) => format!("; {}: {}", words.what, words.fix),
+            None => limits::exhausted(Wanted::Descriptor, error)
+                .map_or_else(String::new, |limit| format!("; {limit}")),
+        };
         self.unavailable(
             FailureClass::Local,
-            &format!("cannot be read: {error}{semicolon}{advice}"),
+            &format!("cannot be read: {error}{advice}"),
         )
+        .because(cause)
     }
 
     pub(super) fn unavailable(&self, class: FailureClass, problem: &str) -> Error {
