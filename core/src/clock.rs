@@ -151,18 +151,20 @@ fn milliseconds(id: ClockId) -> i64 {
     time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
 }
 
-/// `2026-01-02T03:04:05Z` for an error message (RFC 3339).
-/// Milliseconds since 1970, of a date that has its offset with it.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
-    let time = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?;
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
-}
-
-pub(crate) fn rfc3339(wall_ms: i64) -> String {
+/// A time of the wall clock in milliseconds, as RFC 3339 has it, in whole seconds.
+#[must_use]
+pub fn rfc3339(wall_ms: i64) -> String {
     OffsetDateTime::from_unix_timestamp(wall_ms.div_euclid(1_000))
         .ok()
         .and_then(|time| time.format(&Rfc3339).ok())
         .unwrap_or_else(|| format!("{wall_ms} ms after 1970"))
+}
+
+/// Milliseconds since 1970, of a date that has its offset with it.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 #[cfg(test)]

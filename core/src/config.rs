@@ -25,6 +25,7 @@ use self::field::{
     SSL_CERT_FILE, TOKEN_ENDPOINT,
 };
 pub(crate) use self::given::Given;
+pub(crate) use self::path::parse_path_called;
 use self::path::{fixed, parse_ca_file, parse_token_file};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::proxies::parse_proxy;

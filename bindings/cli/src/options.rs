@@ -4,17 +4,25 @@
 use clap::Args;
 use svidex::Config;
 
+/// All of them.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// A file that svidex bridge keeps filled with an access token [env: SVIDEX_ACCESS_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Source")]
+    access_token_file: Option<String>,
+    #[command(flatten)]
+    provider: ProviderOptions,
+}
+
+/// Those of who gets its access tokens by an exchange.
+#[derive(Args)]
+pub(crate) struct ProviderOptions {
     /// The SPIFFE Workload API: unix:///path or tcp://IP:port [env: SPIFFE_ENDPOINT_SOCKET]
     #[arg(long, value_name = "URI", help_heading = "Source")]
     endpoint_socket: Option<String>,
     /// A file that a sidecar keeps filled with a JWT-SVID [env: OPENAI_IDENTITY_TOKEN_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Source")]
     identity_token_file: Option<String>,
-    /// A file that svidex bridge keeps filled with an access token [env: SVIDEX_ACCESS_TOKEN_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Source")]
-    access_token_file: Option<String>,
     /// The audience of the JWT-SVID [env: SVIDEX_AUDIENCE] [default: https://api.openai.com/v1]
     #[arg(long, value_name = "AUDIENCE", help_heading = "Source")]
     audience: Option<String>,
@@ -54,10 +62,17 @@ pub(crate) struct Options {
 
 impl From<Options> for Config {
     fn from(options: Options) -> Self {
+        let mut config = Self::from(options.provider);
+        config.access_token_file = options.access_token_file;
+        config
+    }
+}
+
+impl From<ProviderOptions> for Config {
+    fn from(options: ProviderOptions) -> Self {
         let mut config = Self::new();
         config.endpoint_socket = options.endpoint_socket;
         config.identity_token_file = options.identity_token_file;
-        config.access_token_file = options.access_token_file;
         config.audience = options.audience;
         config.spiffe_id = options.spiffe_id;
         config.hint = options.hint;

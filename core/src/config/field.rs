@@ -91,6 +91,14 @@ impl fmt::Display for Field {
 }
 
 impl Field {
+    /// One that is no setting of a provider, and is looked at in the same way.
+    pub(super) const fn path(name: &'static str) -> Self {
+        Self {
+            name,
+            takes: Takes::TokenFile,
+        }
+    }
+
     /// What `problem` says of this setting; it goes on from its name.
     pub(super) fn error(self, problem: impl fmt::Display) -> Error {
         Error::invalid_config(format!("{self} {problem}"))

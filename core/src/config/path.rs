@@ -87,6 +87,17 @@ pub(super) fn can_never_be(error: &io::Error) -> bool {
     )
 }
 
+/// The same for what is no setting of a provider.
+pub(crate) fn parse_path_called(
+    name: &'static str,
+    text: &str,
+    env: &Environment,
+) -> Result<PathBuf, Error> {
+    let field = Field::path(name);
+    field.check(Some(text))?;
+    parse_path(field, text, env)
+}
+
 fn parse_path(field: Field, text: &str, env: &Environment) -> Result<PathBuf, Error> {
     let text = text.trim();
     let bad = |problem: String| Err(field.error(problem));
