@@ -24,6 +24,7 @@ use self::field::{
     TOKEN_ENDPOINT,
 };
 pub(crate) use self::given::Given;
+pub(crate) use self::path::parse_jwks_file;
 use self::path::{fixed, parse_ca_file, parse_token_file};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::proxies::parse_proxy;

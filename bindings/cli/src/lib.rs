@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::Inspect;
+use crate::commands::{Doctor, Inspect};
 use crate::failure::Failure;
 use crate::options::Options;
 
@@ -68,13 +68,7 @@ enum Command {
     ///
     /// Fetches one SVID, looks its issuer's keys up, exchanges it once if the
     /// IDs are configured, and compares the clocks. Prints no token.
-    Doctor {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        options: Options,
-    },
+    Doctor(Doctor),
 }
 
 /// Runs the command with the arguments of a process, its own name first, and gives
@@ -88,7 +82,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(Command::Token(options)) => commands::token(options),
             Ok(Command::Svid(options)) => commands::svid(options),
             Ok(Command::Inspect(inspect)) => commands::inspect(inspect),
-            Ok(Command::Doctor { json, options }) => commands::doctor(options, json),
+            Ok(Command::Doctor(doctor)) => commands::doctor(doctor),
             Err(usage) => usage::tell(&usage),
         };
         outcome.unwrap_or_else(|failure: Failure| failure.report())
