@@ -20,18 +20,26 @@ mod clocks;
 mod endpoint;
 mod inspection;
 mod issuer;
+mod jwks;
 mod keys;
 mod reach;
 mod report;
+mod rotation;
 mod source;
 mod svid;
+mod upload;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use self::jwks::Kind;
+use self::rotation::Known;
+use self::upload::Upload;
 use crate::builder::Builder;
 use crate::clock::{Clock, Now};
-use crate::config::{Config, Environment, Settings};
+use crate::config::{Config, Environment, Settings, parse_jwks_file};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
@@ -50,6 +58,7 @@ pub struct Doctor {
     settings: Result<Settings, Error>,
     clock: Arc<dyn Clock>,
     has_api_key: bool,
+    jwks_file: Option<Result<PathBuf, Error>>,
 }
 
 impl Doctor {
@@ -79,7 +88,17 @@ impl Doctor {
             settings,
             clock,
             has_api_key,
+            jwks_file: None,
         }
+    }
+
+    /// Looks at this file, too: the JWKS that the Workload Identity Provider has, or is
+    /// to have, from an administrator. Then it does not count whether OpenAI reaches the
+    /// issuer.
+    #[must_use]
+    pub fn jwks_file(mut self, path: impl AsRef<str>) -> Self {
+        self.jwks_file = Some(parse_jwks_file(path.as_ref(), &Environment::read()));
+        self
     }
 
     /// Tries every step once, from any executor: fetches one SVID, asks its
@@ -129,14 +148,15 @@ impl Doctor {
         Inspection::of(jwt::bare(token), &checks, now)
     }
 
-    async fn run(self) -> Report {
+    async fn run(mut self) -> Report {
         let started = self.clock.now();
         let mut found = Vec::new();
         match &self.settings {
             Ok(settings) => {
                 found.push(configuration(settings));
                 found.push(api_key(self.has_api_key));
-                found.extend(examine(settings, &self.clock).await);
+                let jwks_file = self.jwks_file.take();
+                found.extend(examine(settings, &self.clock, jwks_file).await);
             }
             Err(error) => {
                 found.push(
@@ -144,6 +164,12 @@ impl Doctor {
                         .advise("correct the setting that the message names"),
                 );
                 found.push(api_key(self.has_api_key));
+                // The file can be looked at without a configuration.
+                const LIMIT: Duration = Duration::from_secs(10);
+                if let Some(path) = self.jwks_file.take() {
+                    let upload = Upload::read(path, LIMIT).await;
+                    found.push(upload.judge(None));
+                }
             }
         }
         Report::of(found, started)
@@ -195,7 +221,11 @@ fn api_key(is_set: bool) -> Check {
 }
 
 /// All that needs a valid configuration.
-async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
+async fn examine(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    jwks_file: Option<Result<PathBuf, Error>>,
+) -> Vec<Check> {
     let rules = checks(settings, Arc::clone(clock));
     let token_endpoint = HttpTokenEndpoint::new(settings);
     let source = source::examine(settings, &rules).await;
@@ -206,15 +236,34 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
         .as_ref()
         .map(|token| svid::examine(token, settings, &rules, received));
     let jwt = svid.as_ref().and_then(|svid| svid.jwt.as_ref());
-    let (issuer, reached) = tokio::join!(
-        issuer::examine(
-            &token_endpoint,
-            given.as_ref().map(|it| it.as_str()).zip(jwt)
-        ),
+    let has_upload = jwks_file.is_some();
+    let svid_text = given.as_ref().map(|it| it.as_str()).zip(jwt);
+    let upload = async {
+        match jwks_file {
+            Some(path) => Some(Upload::read(path, settings.request_timeout).await),
+            None => None,
+        }
+    };
+    let (issuer, upload, bundle, reached) = tokio::join!(
+        issuer::examine(&token_endpoint, svid_text, has_upload),
+        upload,
+        source::bundle(settings, &rules, jwt),
         endpoint::reach(settings, &token_endpoint, clock.as_ref()),
     );
     found.extend(svid.iter().flat_map(|svid| svid.checks.clone()));
-    found.extend(issuer);
+    found.extend(issuer.checks);
+    found.extend(upload.iter().map(|upload| upload.judge(svid_text)));
+    if jwt.is_some() {
+        let known = match &upload {
+            Some(upload) => upload.known(),
+            None => issuer.published.as_ref().map(|(place, jwks)| Known {
+                kind: Kind::Published,
+                place,
+                jwks,
+            }),
+        };
+        found.push(rotation::examine(&bundle, known));
+    }
     found.push(reached.check);
     let known = clocks::Known {
         ahead: reached.ahead,
@@ -223,13 +272,14 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     };
     found.push(clocks::examine(&known));
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
+    // What is uploaded, OpenAI need not ask for.
     let iss = jwt.and_then(|jwt| jwt.iss.as_deref());
+    let iss = iss.filter(|_| !has_upload);
     let exchange = endpoint::exchange(settings, &token_endpoint, token, iss, &found).await;
     if exchange.answered {
         found.iter_mut().for_each(Check::yield_to_answer);
     }
-    if exchange.may_be_the_issuers_reach {
-        let iss = iss.unwrap_or_default();
+    if let Some(iss) = iss.filter(|_| exchange.may_be_the_issuers_reach) {
         found
             .iter_mut()
             .for_each(|check| svid::out_of_reach(check, iss));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use svidex::doctor::Doctor;
+use svidex::doctor;
 use svidex::{Config, Error, Provider, Token, TokenKind};
 
 use crate::failure::Failure;
@@ -59,7 +59,7 @@ pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
     let mut config = Config::from(inspect.options);
     let inspection = if inspect.input.as_deref() == Some("-") {
         let input = read_input().map_err(Failure::Input)?;
-        Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
+        doctor::Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
     } else {
         if let Some(file) = inspect.input {
             if svidex::binding::is_no_path(&file) {
@@ -72,7 +72,7 @@ pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
             }
             config.identity_token_file = Some(file);
         }
-        block_on(Doctor::from_env(config).inspect_source())?
+        block_on(doctor::Doctor::from_env(config).inspect_source())?
     };
     show(&inspection, inspect.json)
 }
@@ -86,9 +86,25 @@ fn read_input() -> io::Result<Vec<u8>> {
     Ok(input)
 }
 
-pub(crate) fn doctor(options: Options, json: bool) -> Result<ExitCode, Failure> {
-    let report = block_on(Doctor::from_env(options.into()).examine())?;
-    show(&report, json)?;
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The JWKS that is, or is to be, uploaded to the Workload Identity Provider
+    #[arg(long, value_name = "FILE")]
+    jwks_file: Option<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(crate) fn doctor(command: Doctor) -> Result<ExitCode, Failure> {
+    let mut examination = doctor::Doctor::from_env(command.options.into());
+    if let Some(path) = command.jwks_file {
+        examination = examination.jwks_file(path);
+    }
+    let report = block_on(examination.examine())?;
+    show(&report, command.json)?;
     Ok(ExitCode::from(u8::from(!report.healthy)))
 }
 

@@ -19,10 +19,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::bridge::Bridge;
-use crate::commands::Inspect;
+use crate::commands::{Doctor, Inspect};
 use crate::exec::Exec;
 use crate::failure::Failure;
-use crate::options::Options;
 use crate::setup::Setup;
 
 /// JWT-SVIDs and OpenAI access tokens for the shell, and what is wrong when
@@ -100,13 +99,7 @@ enum Command {
     ///
     /// Fetches one SVID, looks its issuer's keys up, exchanges it once if the
     /// IDs are configured, and compares the clocks. Prints no token.
-    Doctor {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        options: Options,
-    },
+    Doctor(Doctor),
 }
 
 /// Runs the command with the arguments of a process, its own name first, and gives
@@ -123,7 +116,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(Command::Exec(exec)) => exec::run(exec),
             Ok(Command::Setup(setup)) => setup::run(setup),
             Ok(Command::Inspect(inspect)) => commands::inspect(inspect),
-            Ok(Command::Doctor { json, options }) => commands::doctor(options, json),
+            Ok(Command::Doctor(doctor)) => commands::doctor(doctor),
             Err(usage) => usage::tell(&usage),
         };
         outcome.unwrap_or_else(|failure: Failure| failure.report())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use super::environment::Environment;
-use super::field::{CA_FILE, Field};
+use super::field::{CA_FILE, Field, JWKS_FILE};
 use crate::error::Error;
 use crate::limits::{Wanted, exhausted};
 use crate::threads::glance;
@@ -76,6 +76,12 @@ pub(super) fn parse_ca_file(text: &str, env: &Environment) -> Result<PathBuf, Er
         ))),
         _ => Ok(path),
     }
+}
+
+/// Of the doctor's, which reads it.
+pub(crate) fn parse_jwks_file(text: &str, env: &Environment) -> Result<PathBuf, Error> {
+    JWKS_FILE.check(Some(text))?;
+    parse_path(JWKS_FILE, text, env)
 }
 
 /// Whether no file can come to where `error` was met: part of the path is a file,

@@ -1,13 +1,17 @@
 //! Whether the Workload API or the token file answers, and for which identities.
 
+use std::str::FromStr as _;
 use std::time::Duration;
 
+use spiffe::SpiffeId;
 use spiffe::transport::Endpoint;
 
 use super::report::{Check, CheckId};
+use super::rotation::Bundle;
 use crate::cause::Cause;
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind};
+use crate::jwt::Jwt;
 use crate::source::{self, Checks, Found, Identity, Keeper, Place, Words};
 use crate::threads::Lane;
 
@@ -40,6 +44,25 @@ pub(super) async fn examine(settings: &Settings, rules: &Checks) -> Examined {
             checks: unanswered(&settings.source, &place, answers, &error),
             found: None,
         },
+    }
+}
+
+/// The keys that the Workload API has beside the SVID, within the deadline of one attempt.
+pub(super) async fn bundle(settings: &Settings, rules: &Checks, jwt: Option<&Jwt>) -> Bundle {
+    let unknown = |why: &str| Bundle::Unknown(why.to_owned());
+    let sub = jwt.and_then(|jwt| jwt.sub.as_deref());
+    let Some(spiffe_id) = sub.and_then(|sub| SpiffeId::from_str(sub).ok()) else {
+        return unknown("the SVID names no trust domain");
+    };
+    let asked = source::jwt_bundle(settings, rules.clone(), &spiffe_id);
+    match tokio::time::timeout(settings.request_timeout, asked).await {
+        Ok(None) => unknown("only the Workload API tells the issuer's next keys"),
+        Ok(Some(Ok(keys))) => Bundle::Keys(keys),
+        Ok(Some(Err(error))) => Bundle::Unknown(format!(
+            "the Workload API gives no JWT bundle: {}",
+            error.message()
+        )),
+        Err(_) => unknown("the Workload API gave no JWT bundle in time"),
     }
 }
 

@@ -14,6 +14,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+use spiffe::SpiffeId;
 use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
@@ -111,6 +113,21 @@ pub(crate) async fn look(settings: &Settings, checks: Checks) -> Result<Found, E
         SourceSettings::None => Err(absent()),
         SourceSettings::Custom { origin, .. } => custom::Custom::new(origin, checks).look().await,
     }
+}
+
+/// The keys that the Workload API has for the trust domain of `spiffe_id`; none where the
+/// source has no such thing. The deadline is the caller's.
+pub(crate) async fn jwt_bundle(
+    settings: &Settings,
+    checks: Checks,
+    spiffe_id: &SpiffeId,
+) -> Option<Result<Vec<Value>, Error>> {
+    let SourceSettings::WorkloadApi { endpoint, hint, .. } = &settings.source else {
+        return None;
+    };
+    let agent = Arc::clone(&settings.agent);
+    let source = workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks, agent);
+    Some(source.jwt_bundle(spiffe_id.trust_domain()).await)
 }
 
 /// What the settings ask of a subject token.

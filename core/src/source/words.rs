@@ -128,7 +128,7 @@ fn of_socket(kind: io::ErrorKind, place: &Place) -> Option<Words> {
     let is_no_socket = matches!(place, Place::There { socket: false, .. });
     Some(match kind {
         _ if is_no_socket => Words::new(
-            "cannot be reached: what is at that path is no socket",
+            "cannot be reached: what is at that path is no socket, so nobody listens there",
             "correct SPIFFE_ENDPOINT_SOCKET (endpoint_socket): it names a file or a directory",
         ),
         io::ErrorKind::NotFound => Words::new(

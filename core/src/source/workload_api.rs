@@ -4,8 +4,9 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
+use serde_json::Value;
 use spiffe::transport::{Endpoint, GrpcStatusCode, TransportError};
-use spiffe::{JwtSvid, WorkloadApiClient, WorkloadApiError};
+use spiffe::{JwtSvid, TrustDomain, WorkloadApiClient, WorkloadApiError};
 use zeroize::Zeroizing;
 
 use super::place::Place;
@@ -50,6 +51,19 @@ impl WorkloadApi {
 
     pub(super) async fn look(&self) -> Result<Found, Error> {
         self.look_with(&self.connect().await?.client).await
+    }
+
+    /// Its public keys for a trust domain, those among them that sign only later.
+    pub(super) async fn jwt_bundle(&self, domain: &TrustDomain) -> Result<Vec<Value>, Error> {
+        let lease = self.connect().await?;
+        let bundles = lease.client.fetch_jwt_bundles().await;
+        let bundles = bundles.map_err(|error| self.explain(&error))?;
+        lease.went_well();
+        let bundle = bundles.get_ref(domain);
+        let keys = bundle.into_iter().flat_map(|it| it.jwt_authorities());
+        Ok(keys
+            .filter_map(|key| serde_json::from_slice(key.jwk_json()).ok())
+            .collect())
     }
 
     async fn connect(&self) -> Result<Lease, Error> {

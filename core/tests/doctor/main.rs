@@ -8,6 +8,7 @@ mod row;
 #[path = "../support/mod.rs"]
 mod support;
 mod svids;
+mod uploads;
 mod users;
 
 use std::time::Instant;
@@ -29,6 +30,7 @@ fn every_row() {
         files::rows(),
         svids::rows(),
         endpoints::rows(),
+        uploads::rows(),
     ]
     .concat();
     support::report(&format!("{} misconfigurations", rows.len()));
