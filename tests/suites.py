@@ -45,7 +45,7 @@ SUITES = [
         "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs && "
         "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
-        "(cd bindings/python && $VENV/bin/mypy python tests demo.py && "
+        "(cd bindings/python && $VENV/bin/mypy python tests demo.py build_backend.py && "
         # What is Python's of the native class is there once `_methods` is imported.
         "$VENV/bin/python -c 'import runpy, svidex._methods; "
         'runpy.run_module("mypy.stubtest", run_name="__main__")\' svidex._svidex)',
