@@ -20,7 +20,8 @@ mod clocks;
 mod endpoint;
 mod inspection;
 mod issuer;
-mod place;
+mod keys;
+mod reach;
 mod report;
 mod source;
 mod svid;
@@ -200,12 +201,16 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     let source = source::examine(settings, &rules).await;
     let received = clock.now();
     let mut found = source.checks;
-    let svid = source
-        .found
-        .map(|it| svid::examine(&it.token, settings, &rules, received));
+    let given = source.found.map(|it| it.token);
+    let svid = given
+        .as_ref()
+        .map(|token| svid::examine(token, settings, &rules, received));
     let jwt = svid.as_ref().and_then(|svid| svid.jwt.as_ref());
     let (issuer, reached) = tokio::join!(
-        issuer::examine(&token_endpoint, jwt),
+        issuer::examine(
+            &token_endpoint,
+            given.as_ref().map(|it| it.as_str()).zip(jwt)
+        ),
         endpoint::reach(settings, &token_endpoint, clock.as_ref()),
     );
     found.extend(svid.iter().flat_map(|svid| svid.checks.clone()));
@@ -218,10 +223,19 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     };
     found.push(clocks::examine(&known));
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
-    let token = token.filter(|_| reached.ok);
-    let exchange = endpoint::exchange(settings, &token_endpoint, token, &found).await;
-    let proven = exchange.outcome == Outcome::Ok;
-    found.push(exchange);
+    let iss = jwt.and_then(|jwt| jwt.iss.as_deref());
+    let exchange = endpoint::exchange(settings, &token_endpoint, token, iss, &found).await;
+    if exchange.answered {
+        found.iter_mut().for_each(Check::yield_to_answer);
+    }
+    if exchange.may_be_the_issuers_reach {
+        let iss = iss.unwrap_or_default();
+        found
+            .iter_mut()
+            .for_each(|check| svid::out_of_reach(check, iss));
+    }
+    let proven = exchange.check.outcome == Outcome::Ok;
+    found.push(exchange.check);
     if proven {
         found.iter_mut().for_each(Check::yield_to_proof);
     }

@@ -10,11 +10,15 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use super::agent::Words;
+use super::place::Place;
 use super::{CheckedSource, Checks, Fetch, Found, SubjectToken};
+use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::foreign::Foreign;
 use crate::jwt::{self, Jwt, MAX_TOKEN_BYTES};
 use crate::limits::{self, Wanted};
+use crate::stray::Stray;
 use crate::threads::{Lane, NoResult};
 
 pub(super) struct TokenFile {
@@ -164,35 +168,55 @@ impl Inner {
             return Err(self.unavailable(FailureClass::Permanent, "is larger than 64 KiB"));
         }
         let after = file.metadata().map_err(|error| self.cannot_read(&error))?;
-        let text = std::str::from_utf8(&bytes[..length])
-            .map_err(|_| self.unavailable(FailureClass::Stale, "is not text"))?;
+        let bytes = &bytes[..length];
+        let text = std::str::from_utf8(bytes).map_err(|_| self.is_no_text(bytes))?;
         Ok((Zeroizing::new(text.to_owned()), before, after))
     }
 
     /// The next look may find a better token there, and a look costs nothing.
     fn as_stale(token: &str, error: &Error) -> Error {
         let mut message = error.message().to_owned();
-        // A token of another kind does not get better by being made again.
-        if !Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some()) {
+        // What is no token, or one of another kind, does not get better by being
+        // made again.
+        let is_foreign = || Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some());
+        if !matches!(error.cause(), Some(Cause::Stray(_))) && !is_foreign() {
             message.push_str(
                 "; if no sidecar rewrites the file, make a new token (Developer Identity: run \
                  `spirlctl dev-id fetch jwt-svid` again)",
             );
         }
         Error::new(ErrorKind::InvalidSubjectToken, FailureClass::Stale, message)
+            .because(error.cause().cloned())
+    }
+
+    fn is_no_text(&self, bytes: &[u8]) -> Error {
+        let stray = Stray::of(bytes);
+        let problem = match stray {
+            Some(stray) => format!("is not text: it is {}; {}", stray.name(), stray.fix()),
+            None => "is not text".to_owned(),
+        };
+        self.unavailable(FailureClass::Stale, &problem)
+            .because(stray.map(Cause::Stray))
     }
 
     fn cannot_read(&self, error: &io::Error) -> Error {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => "is the sidecar that writes it running?",
-            io::ErrorKind::PermissionDenied => "this process may not read it",
-            _ => limits::exhausted(Wanted::Descriptor, error).unwrap_or_default(),
+        let place = Place::at(&self.path);
+        let cause = match (error.kind(), &place) {
+            (io::ErrorKind::PermissionDenied, Place::NoEntry(directory)) => {
+                Cause::NoEntry(directory.clone())
+            }
+            (kind, _) => Cause::Io(kind),
         };
-        let semicolon = if advice.is_empty() { "" } else { "; " };
+        let advice = match Words::of_file(&cause, &place) {
+            Some(words) => format!("; {}: {}", words.what, words.fix),
+            None => limits::exhausted(Wanted::Descriptor, error)
+                .map_or_else(String::new, |limit| format!("; {limit}")),
+        };
         self.unavailable(
             FailureClass::Local,
-            &format!("cannot be read: {error}{semicolon}{advice}"),
+            &format!("cannot be read: {error}{advice}"),
         )
+        .because(cause)
     }
 
     fn unavailable(&self, class: FailureClass, problem: &str) -> Error {

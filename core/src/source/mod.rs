@@ -1,8 +1,10 @@
 //! Where subject tokens (JWT-SVIDs) come from, and what is checked before one is used.
 
+mod agent;
 mod checks;
 mod custom;
 mod file;
+mod place;
 mod workload_api;
 
 use std::future::Future;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
+use crate::cause::Cause;
 use crate::clock::{Clock, Now, rfc3339};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, FailureClass};
@@ -20,9 +23,11 @@ use crate::jwt::Jwt;
 use crate::secret::Secret;
 use crate::skew::EndpointTime;
 
-pub(crate) use checks::{Checks, Part, Problem};
+pub(crate) use agent::Words;
+pub(crate) use checks::{Checks, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use file::check_token_file;
+pub(crate) use place::{Place, who};
 
 pub(crate) type Fetch<'a> = Pin<Box<dyn Future<Output = Result<SubjectToken, Error>> + Send + 'a>>;
 
@@ -147,7 +152,7 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
             ),
         ),
     };
-    Error::new(ErrorKind::SourceUnavailable, class, words)
+    Error::new(ErrorKind::SourceUnavailable, class, words).because(Cause::Deadline)
 }
 
 /// The error of a look that found the token which is held already, and which is

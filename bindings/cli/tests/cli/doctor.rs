@@ -291,14 +291,16 @@ fn an_unmapped_subject_behind_a_bare_500() {
     }));
     let report = examine(&emulator, &[]);
     report.assert_failed(&["exchange"]);
-    assert_eq!(report.with("ok").len(), 14, "{:#}", report.0);
+    // The emulator's issuer is on loopback, which could be the cause, too.
+    assert_eq!(report.with("warning"), ["svid_iss"], "{:#}", report.0);
+    assert_eq!(report.with("ok").len(), 13, "{:#}", report.0);
     report.assert_says(
         "exchange",
         &["HTTP 500", "names none", "idp_emulator", "sa_emulator"],
     );
-    // What can be known here is in order, so the mapping comes first.
+    // What else can be known here is in order, so the mapping comes first of the rest.
     let advice = &report.check("exchange")["advice"];
-    let mapping = advice[1].as_str().unwrap_or_default();
+    let mapping = advice[2].as_str().unwrap_or_default();
     assert!(
         mapping.starts_with("mapping: ") && mapping.contains(WORKER),
         "{advice:#}"
@@ -567,5 +569,5 @@ fn token_files() {
     emulator.token_file(half);
     let torn = examine_file(&emulator, &[]);
     torn.assert_failed(&["svid_alg"]);
-    torn.assert_says("svid_alg", &["no JWT", &file]);
+    torn.assert_says("svid_alg", &["not a JWT", &file]);
 }

@@ -441,7 +441,24 @@ fn a_file_that_is_no_text() {
 fn a_file_that_is_no_jwt() {
     let words = ["not a JWT", "1 part", "Developer Identity"];
     a_bad_file("no JWT", ErrorKind::InvalidSubjectToken, &words, |path| {
-        fs::write(path, "sk-not-a-jwt").unwrap();
+        fs::write(path, "no-token-at-all").unwrap();
+    });
+}
+
+#[test]
+fn a_file_that_holds_something_else() {
+    let words = ["not a JWT", "a certificate (PEM)"];
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUA\n-----END CERTIFICATE-----\n";
+    a_bad_file("PEM", ErrorKind::InvalidSubjectToken, &words, |path| {
+        fs::write(path, pem).unwrap();
+    });
+    let utf16: Vec<u8> = numbered(0)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let words = ["is not", "UTF-16", "UTF-8"];
+    a_bad_file("UTF-16", ErrorKind::InvalidSubjectToken, &words, |path| {
+        fs::write(path, utf16).unwrap();
     });
 }
 
