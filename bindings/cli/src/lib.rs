@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::bridge::Bridge;
 use crate::commands::{Doctor, Inspect};
@@ -122,4 +122,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         outcome.unwrap_or_else(|failure: Failure| failure.report())
     }))
     .unwrap_or(ExitCode::FAILURE)
+}
+
+/// The same inside a process that is another program's, an interpreter's, and whose
+/// only work this is: with the signals of a program, and the status as a number.
+pub fn run_in_host(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    process::take_signals_from_host();
+    let code = run(arguments);
+    // The standard library has no other way to look into one.
+    (0..=u8::MAX)
+        .find(|status| ExitCode::from(*status) == code)
+        .unwrap_or(1)
+}
+
+/// What the command takes: for completions and man pages (`pages/`).
+#[doc(hidden)]
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
 }

@@ -12,7 +12,8 @@ use rustix::stdio::stdout;
 /// Standard output was closed when the process started.
 static NO_OUTPUT: AtomicBool = AtomicBool::new(false);
 
-/// Runs before `main`, and before the standard library, which puts /dev/null in the
+/// Runs before `main` (in a host, when the library is loaded), and before the standard
+/// library, which puts /dev/null in the
 /// place of what is closed: from then on nobody could tell `>&-` from `>/dev/null`.
 // SAFETY: the section holds addresses of functions that the loader calls once each,
 // without a thread beside it; what it passes in registers a C function may ignore.
@@ -52,11 +53,27 @@ impl Write for Output {
     }
 }
 
-/// The signals that ask a process to end: waited for by one thread instead of ending
-/// the process in the middle of things.
-pub(crate) struct Signals(libc::sigset_t);
+/// The signals that ask a program to end.
+const ENDING: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
 
-const ENDS: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+/// An interpreter handles signals in its own loop, which does not turn while the command
+/// runs: Control-C would have no effect. What is ignored stays so, for that may be the
+/// wish of whoever started the process; but for what no program has ignored and Python
+/// ignores for its own ends.
+pub(crate) fn take_signals_from_host() {
+    for signal in ENDING {
+        if !matches!(handler(signal), Some(libc::SIG_DFL | libc::SIG_IGN) | None) {
+            handle(signal, libc::SIG_DFL);
+        }
+    }
+    if handler(libc::SIGXFSZ) == Some(libc::SIG_IGN) {
+        handle(libc::SIGXFSZ, libc::SIG_DFL);
+    }
+}
+
+/// Those, and more: waited for by one thread instead of ending the process in the middle
+/// of things.
+pub(crate) struct Signals(libc::sigset_t);
 
 /// From now on they wait. To be called before there is another thread.
 pub(crate) fn signals(more: &[libc::c_int]) -> io::Result<Signals> {
@@ -65,7 +82,7 @@ pub(crate) fn signals(more: &[libc::c_int]) -> io::Result<Signals> {
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
-        for signal in ENDS.iter().chain(more) {
+        for signal in ENDING.iter().chain(more) {
             libc::sigaddset(&raw mut set, *signal);
         }
         match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
@@ -150,18 +167,29 @@ pub(crate) fn end_when_asked_to() {
         // tidied up: no file is half written.
         unsafe { libc::_exit(128 + signal) }
     }
-    for signal in ENDS {
-        // SAFETY: `action` is a whole, zeroed sigaction with a handler of the type
-        // that goes without SA_SIGINFO; `old` has room for another.
-        unsafe {
-            let mut old: libc::sigaction = std::mem::zeroed();
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = end as *const () as libc::sighandler_t;
-            let asked = libc::sigaction(signal, std::ptr::null(), &raw mut old);
-            // Whoever had it ignored (nohup) wants it to stay so.
-            if asked == 0 && old.sa_sigaction == libc::SIG_DFL {
-                libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-            }
+    for signal in ENDING {
+        // Whoever had it ignored (nohup) wants it to stay so.
+        if handler(signal) == Some(libc::SIG_DFL) {
+            handle(signal, end as *const () as libc::sighandler_t);
         }
+    }
+}
+
+fn handler(signal: libc::c_int) -> Option<libc::sighandler_t> {
+    // SAFETY: `old` has room for what there is; nothing changes.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        let asked = libc::sigaction(signal, std::ptr::null(), &raw mut old);
+        (asked == 0).then_some(old.sa_sigaction)
+    }
+}
+
+fn handle(signal: libc::c_int, handler: libc::sighandler_t) {
+    // SAFETY: `action` is a whole, zeroed sigaction; the handler is the system's, or
+    // one of the type that goes without SA_SIGINFO.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
     }
 }

@@ -7,6 +7,7 @@
 //! interpreter: it would wait for the GIL of a process that may be forking or
 //! exiting. And every call into the core runs inside [`guard::guarded`].
 
+mod command;
 mod event_log;
 mod failure;
 mod guard;
@@ -20,6 +21,7 @@ mod wait;
 
 use pyo3::prelude::*;
 
+use crate::command::_command;
 use crate::event_log::{Event, EventLog};
 use crate::guard::_panic;
 use crate::mailbox::{Mailbox, Operation};
@@ -38,6 +40,7 @@ fn _svidex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Operation>()?;
     module.add_class::<Provider>()?;
     module.add_class::<TokenKind>()?;
+    module.add_function(wrap_pyfunction!(_command, module)?)?;
     module.add_function(wrap_pyfunction!(_not_read, module)?)?;
     module.add_function(wrap_pyfunction!(_panic, module)?)
 }
