@@ -144,6 +144,17 @@ pub(crate) enum SourceSettings {
     },
 }
 
+impl SourceSettings {
+    /// The one that is asked for.
+    pub(crate) fn spiffe_id(&self) -> Option<&SpiffeId> {
+        match self {
+            Self::WorkloadApi { spiffe_id, .. }
+            | Self::File { spiffe_id, .. }
+            | Self::Custom { spiffe_id, .. } => spiffe_id.as_ref(),
+        }
+    }
+}
+
 impl Settings {
     /// Why no access token can be asked for, if none can.
     pub(crate) fn can_exchange(&self) -> Result<(), Error> {

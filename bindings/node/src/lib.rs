@@ -9,6 +9,7 @@
 //!   becomes a `SvidexError` with the code `internal`.
 
 mod completion;
+mod doctor;
 mod failure;
 mod fault;
 mod observation;

@@ -7,6 +7,7 @@
 //! interpreter: it would wait for the GIL of a process that may be forking or
 //! exiting. And every call into the core runs inside [`guard::guarded`].
 
+mod doctor;
 mod event_log;
 mod failure;
 mod guard;
@@ -20,6 +21,8 @@ mod wait;
 // `gil_used`: see `text`.
 #[pyo3::pymodule(gil_used = true)]
 mod _svidex {
+    #[pymodule_export]
+    use crate::doctor::Examination;
     #[pymodule_export]
     use crate::event_log::{Event, EventLog};
     #[pymodule_export]
