@@ -360,7 +360,8 @@ void svidex_config_free(svidex_config *config);
  * Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
  * `tcp://IP:port`. Variable: `SPIFFE_ENDPOINT_SOCKET`.
  *
- * Either this or `identity_token_file` is needed, and not both.
+ * Either this or `identity_token_file` is needed, and not both (or, for access tokens
+ * alone, `access_token_file`).
  */
 void svidex_config_set_endpoint_socket(svidex_config *config,
                                        const char *endpoint_socket);
@@ -371,6 +372,14 @@ void svidex_config_set_endpoint_socket(svidex_config *config,
  */
 void svidex_config_set_identity_token_file(svidex_config *config,
                                            const char *identity_token_file);
+
+/**
+ * A file that `svidex bridge` keeps filled with an access token, read anew when it
+ * is due: where access tokens come from then, instead of an exchange. Needs no source
+ * of SVIDs and no IDs, and gives no SVIDs. Variable: `SVIDEX_ACCESS_TOKEN_FILE`.
+ */
+void svidex_config_set_access_token_file(svidex_config *config,
+                                         const char *access_token_file);
 
 /**
  * The audience to ask for and to insist on. Default: `https://api.openai.com/v1`.
@@ -447,7 +456,7 @@ void svidex_config_set_call_timeout_seconds(svidex_config *config,
  * carries its length: for languages whose strings may hold a NUL, which is then
  * refused instead of ending the value early. `value` may have no NUL behind it.
  *
- * A name that is not one of the ten text settings above is reported like a
+ * A name that is not one of the eleven text settings above is reported like a
  * wrong value.
  */
 void svidex_config_set_string(svidex_config *config,
@@ -904,7 +913,8 @@ const char *svidex_level_name(svidex_level level);
  * What happened, as a word that is the same in every language of svidex:
  * `subject_token_fetched`, `fetch_failed`, `access_token_exchanged`,
  * `exchange_failed`, `identity_withdrawn` (both tokens were dropped) or
- * `worker_failed` (a defect in svidex). More may be added.
+ * `worker_failed` (a defect in svidex); with `access_token_file` also
+ * `access_token_read` and `read_failed`. More may be added.
  *
  * Borrowed from the event; "" for NULL.
  */

@@ -42,9 +42,7 @@ impl Call {
 
     /// To be counted as somebody who waits, in this process.
     pub(crate) fn begin(&self) -> Result<Waiting, Error> {
-        if self.kind == TokenKind::Access {
-            self.shared.settings.can_exchange()?;
-        }
+        self.shared.can_give(self.kind)?;
         let mailbox = supervisor::mailbox(&self.shared)?;
         Ok(Waiting::new(mailbox, self.kind))
     }
@@ -96,8 +94,16 @@ impl Call {
         if let Some(cause) = &outlook.last_error {
             return Error::clone(cause);
         }
-        let place = source::describe(&self.shared.settings.source);
         let seconds = self.timeout.as_secs_f64();
+        if let (TokenKind::Access, Some(path)) =
+            (self.kind, &self.shared.settings.access_token_file)
+        {
+            return Error::timeout(format!(
+                "no answer within {seconds} s: the access token file {} has not been read yet",
+                path.display()
+            ));
+        }
+        let place = source::describe(&self.shared.settings.source);
         let (ended, before) = (self.attempts_ended(), &self.ended_before);
         let (fetches, exchanges) = (
             ended.fetches - before.fetches,

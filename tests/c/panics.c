@@ -191,6 +191,7 @@ TRY(svidex_config_new) {
 
 TRY_TEXT_SETTER(endpoint_socket, "unix:///run/agent.sock")
 TRY_TEXT_SETTER(identity_token_file, "/run/token")
+TRY_TEXT_SETTER(access_token_file, "/run/access")
 TRY_TEXT_SETTER(audience, "https://api.openai.com/v1")
 TRY_TEXT_SETTER(spiffe_id, "spiffe://example.org/x")
 TRY_TEXT_SETTER(hint, "x")
@@ -514,6 +515,7 @@ static const test_case exports[] = {
     EXPORT(svidex_config_free),
     EXPORT(svidex_config_set_endpoint_socket),
     EXPORT(svidex_config_set_identity_token_file),
+    EXPORT(svidex_config_set_access_token_file),
     EXPORT(svidex_config_set_audience),
     EXPORT(svidex_config_set_spiffe_id),
     EXPORT(svidex_config_set_hint),

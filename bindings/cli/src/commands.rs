@@ -36,25 +36,9 @@ pub(crate) struct Inspect {
     options: Options,
 }
 
-pub(crate) fn token(options: Options) -> Result<ExitCode, Failure> {
-    print_token(options, TokenKind::Access)
-}
-
-pub(crate) fn svid(options: Options) -> Result<ExitCode, Failure> {
-    print_token(options, TokenKind::Subject)
-}
-
-/// To a terminal too, as `gcloud auth print-access-token` and its like do: who
-/// types the command wants to see the token.
-fn print_token(options: Options, kind: TokenKind) -> Result<ExitCode, Failure> {
-    let provider = Provider::from_env(options.into())?;
-    let token = wait(&provider, kind)?;
-    print(token.expose_secret())
-}
-
 /// Waits as long as the configuration says. Somebody who sits before it is told
 /// what it is waiting for.
-fn wait(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
+pub(crate) fn wait(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
     const SLICE: Duration = Duration::from_secs(2);
     let waiter = provider.wait(kind, None);
     let mut told = None;
@@ -82,7 +66,8 @@ pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
                 return Err(Failure::Usage(
                     "the argument of inspect looks like a token (it is not repeated here), not \
                      like a file: pipe a token instead (svidex svid | svidex inspect -), for \
-                     arguments can be seen by every process of this host",
+                     arguments can be seen by every process of this host"
+                        .to_owned(),
                 ));
             }
             config.identity_token_file = Some(file);
@@ -123,7 +108,7 @@ pub(crate) fn doctor(command: Doctor) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!report.healthy)))
 }
 
-fn show(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn show(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, Failure> {
     let text = match json {
         true => {
             serde_json::to_string_pretty(what).map_err(|error| Failure::Output(error.into()))?

@@ -161,12 +161,19 @@ export interface NativeWorkloadIdentity {
 export declare function open(settings: Settings, fromEnv: boolean): NativeProvider | Failure
 
 /**
+ * Runs the command with these arguments, its name first, and gives its exit status.
+ * The process has to be its own: signals are handled as a program's from now on.
+ */
+export declare function runCommand(arguments: Array<string>): number
+
+/**
  * The options of a provider. Names and types were checked on the JavaScript
  * side; what the values mean is core's business.
  */
 export interface Settings {
   endpointSocket?: string
   identityTokenFile?: string
+  accessTokenFile?: string
   audience?: string
   spiffeId?: string
   hint?: string

@@ -15,6 +15,12 @@ export interface ProviderOptions {
      */
     identityTokenFile?: string | undefined;
     /**
+     * A file that `svidex bridge` keeps filled with an access token, read anew when
+     * it is due: where `accessToken` comes from then, instead of an exchange. It needs
+     * no source of SVIDs and no IDs, and gives no SVIDs. `SVIDEX_ACCESS_TOKEN_FILE`.
+     */
+    accessTokenFile?: string | undefined;
+    /**
      * The audience to ask for and to insist on. Default
      * `https://api.openai.com/v1`. `SVIDEX_AUDIENCE`.
      */

@@ -25,6 +25,7 @@ pub(crate) fn config(of: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<
         match name.as_str() {
             "endpoint_socket" => config.endpoint_socket = text(&name, value)?,
             "identity_token_file" => config.identity_token_file = path(&name, value)?,
+            "access_token_file" => config.access_token_file = path(&name, value)?,
             "audience" => config.audience = text(&name, value)?,
             "spiffe_id" => config.spiffe_id = text(&name, value)?,
             "hint" => config.hint = text(&name, value)?,

@@ -12,7 +12,7 @@ use crate::cause::Cause;
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind};
 use crate::jwt::Jwt;
-use crate::source::{self, Checks, Found, Identity, Place, Words};
+use crate::source::{self, Checks, Found, Identity, Keeper, Place, Words};
 use crate::threads::Lane;
 
 pub(super) struct Examined {
@@ -75,7 +75,9 @@ async fn place(source: &SourceSettings, limit: Duration) -> Place {
             endpoint: Endpoint::Unix(path),
             ..
         } => path.clone(),
-        SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. } => {
+        SourceSettings::WorkloadApi { .. }
+        | SourceSettings::None
+        | SourceSettings::Custom { .. } => {
             return Place::Unknown;
         }
     };
@@ -104,7 +106,12 @@ fn answered(
             let identity = Check::ok(CheckId::Identity, "the token file decides (see svid_sub)");
             vec![source, identity]
         }
-        (SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. }, warning) => {
+        (
+            SourceSettings::WorkloadApi { .. }
+            | SourceSettings::None
+            | SourceSettings::Custom { .. },
+            warning,
+        ) => {
             let identity = match (&found.identities[..], warning) {
                 ([first, ..], Some(_)) => several(&found.identities, first),
                 ([], _) => Check::ok(CheckId::Identity, "issued (see svid_sub)"),
@@ -190,10 +197,10 @@ fn repair(source: &SourceSettings, place: &Place, error: &Error) -> String {
                  network file system"
                     .to_owned(),
             ),
-            cause => Words::of_file(cause, place).map(|words| words.fix),
+            cause => Words::of_file(cause, place, &Keeper::SIDECAR).map(|words| words.fix),
         },
         SourceSettings::WorkloadApi { .. } => Words::of_agent(cause, place).map(|words| words.fix),
-        SourceSettings::Custom { .. } => None,
+        SourceSettings::None | SourceSettings::Custom { .. } => None,
     });
     words.unwrap_or_else(|| {
         match source {
@@ -203,6 +210,7 @@ fn repair(source: &SourceSettings, place: &Place, error: &Error) -> String {
             SourceSettings::WorkloadApi { .. } => {
                 "look at the agent's log, and see that the endpoint is its own"
             }
+            SourceSettings::None => "name a source, if this workload needs SVIDs",
             SourceSettings::Custom { .. } => "look at the code of that source",
         }
         .to_owned()

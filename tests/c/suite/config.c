@@ -20,6 +20,7 @@ typedef struct {
 static const text_setting text_settings[] = {
     TEXT(endpoint_socket),
     TEXT(identity_token_file),
+    TEXT(access_token_file),
     TEXT(audience),
     TEXT(spiffe_id),
     TEXT(hint),

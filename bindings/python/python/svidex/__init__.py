@@ -12,7 +12,6 @@ the background. See `Provider`.
 
 from __future__ import annotations
 
-from . import _interpreter as _interpreter  # which refuses others than the main one
 from ._errors import (
     CancelledError,
     ClosedError,

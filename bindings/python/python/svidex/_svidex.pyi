@@ -1,6 +1,7 @@
 """The native half, with what `_methods` adds to it. Use `svidex.Provider`."""
 
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import ClassVar, final
 
@@ -22,6 +23,7 @@ __all__ = [
     "Provider",
     "TokenKind",
     "__version__",
+    "_command",
     "_not_read",
     "_panic",
 ]
@@ -218,5 +220,6 @@ class Provider:
     ) -> Operation: ...
     def __reduce__(self) -> Never: ...
 
+def _command(arguments: Sequence[str], /) -> int: ...
 def _not_read(error: OSError, /) -> Error: ...
 def _panic() -> None: ...
