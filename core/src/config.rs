@@ -167,6 +167,16 @@ pub(crate) enum SourceSettings {
 }
 
 impl SourceSettings {
+    /// The one that is asked for.
+    pub(crate) fn spiffe_id(&self) -> Option<&SpiffeId> {
+        match self {
+            Self::WorkloadApi { spiffe_id, .. }
+            | Self::File { spiffe_id, .. }
+            | Self::Custom { spiffe_id, .. } => spiffe_id.as_ref(),
+            Self::None => None,
+        }
+    }
+
     pub(crate) fn is_same_agent(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::WorkloadApi { uri, .. }, Self::WorkloadApi { uri: other, .. }) => uri == other,

@@ -18,6 +18,7 @@
 
 mod clocks;
 mod endpoint;
+mod examination;
 mod inspection;
 mod issuer;
 mod jwks;
@@ -34,6 +35,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
 use self::jwks::Kind;
 use self::rotation::Known;
 use self::upload::Upload;
@@ -46,7 +49,9 @@ use crate::jwt;
 use crate::provider::Provider;
 use crate::runtime;
 use crate::source::{Checks, checks};
+use crate::worker::Shared;
 
+pub use examination::Examination;
 pub use inspection::Inspection;
 pub use report::{Check, CheckId, Outcome, Report};
 
@@ -55,10 +60,26 @@ pub use report::{Check, CheckId, Outcome, Report};
 /// the first finding, not an error.
 pub struct Doctor {
     config: Result<Config, Error>,
-    settings: Result<Settings, Error>,
+    settings: Subject,
     clock: Arc<dyn Clock>,
     has_api_key: bool,
     jwks_file: Option<Result<PathBuf, Error>>,
+}
+
+/// Whose settings are looked at.
+enum Subject {
+    /// Those of no provider, and perhaps of none that there can be.
+    Settings(Box<Result<Settings, Error>>),
+    Provider(Arc<Shared>),
+}
+
+impl Subject {
+    fn settings(&self) -> Result<&Settings, Error> {
+        match self {
+            Self::Settings(settings) => settings.as_ref().as_ref().map_err(Clone::clone),
+            Self::Provider(shared) => Ok(&shared.settings),
+        }
+    }
 }
 
 impl Doctor {
@@ -79,15 +100,29 @@ impl Doctor {
     #[must_use]
     pub fn of(builder: Builder) -> Self {
         let environment = Environment::read();
-        let has_api_key = environment
-            .get("OPENAI_API_KEY")
-            .map_or(true, |key| key.is_some());
         let (config, settings, clock) = builder.settle(&environment);
         Self {
             config,
-            settings,
+            settings: Subject::Settings(Box::new(settings)),
             clock,
-            has_api_key,
+            has_api_key: has_api_key(&environment),
+            jwks_file: None,
+        }
+    }
+
+    /// For this provider, with the settings that it was made with. It is not disturbed:
+    /// the examination fetches and exchanges for itself.
+    #[must_use]
+    pub fn of_provider(provider: &Provider) -> Self {
+        let shared = Arc::clone(&provider.shared);
+        let settings = &shared.settings;
+        let mut config = Config::new().audience(&settings.audience);
+        config.spiffe_id = settings.source.spiffe_id().map(ToString::to_string);
+        Self {
+            config: Ok(config),
+            clock: Arc::clone(&shared.clock),
+            settings: Subject::Provider(shared),
+            has_api_key: has_api_key(&Environment::read()),
             jwks_file: None,
         }
     }
@@ -120,10 +155,10 @@ impl Doctor {
         self,
     ) -> impl Future<Output = Result<Inspection, Error>> + Send + 'static {
         on_runtime(async move {
-            let settings = self.settings?;
+            let settings = self.settings.settings()?;
             let clock = self.clock;
-            let checks = checks(&settings, Arc::clone(&clock));
-            let found = source::look(&settings, &checks).await?;
+            let checks = checks(settings, Arc::clone(&clock));
+            let found = source::look(settings, &checks).await?;
             Inspection::of(&found.token, &checks, clock.now())
         })
     }
@@ -151,7 +186,7 @@ impl Doctor {
     async fn run(mut self) -> Report {
         let started = self.clock.now();
         let mut found = Vec::new();
-        match &self.settings {
+        match self.settings.settings() {
             Ok(settings) => {
                 found.push(configuration(settings));
                 found.push(api_key(self.has_api_key));
@@ -180,12 +215,26 @@ impl Doctor {
 async fn on_runtime<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    match runtime::get()?.spawn(work).await {
+    /// Whoever lets go of the future wants nothing of it any more.
+    struct AbortOnDrop(AbortHandle);
+    impl Drop for AbortOnDrop {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let task = runtime::get()?.spawn(work);
+    let _abort_on_drop = AbortOnDrop(task.abort_handle());
+    match task.await {
         Ok(result) => result,
         Err(_) => Err(Error::internal(
             "the examination panicked, which is a defect in svidex",
         )),
     }
+}
+
+fn has_api_key(environment: &Environment) -> bool {
+    let key = environment.get("OPENAI_API_KEY");
+    key.map_or(true, |key| key.is_some())
 }
 
 fn configuration(settings: &Settings) -> Check {

@@ -66,3 +66,16 @@ export interface CallOptions {
     /** Deadline of this call, in seconds. Default: the provider's `callTimeoutSeconds`. */
     timeoutSeconds?: number | undefined;
 }
+/** What an examination of a provider may be given. */
+export interface ExaminationOptions {
+    /** Ends the examination with `cancelled` when aborted. */
+    signal?: AbortSignal | undefined;
+    /**
+     * The JWKS that an administrator uploads, or has uploaded, to the Workload Identity
+     * Provider: it is looked at, too.
+     */
+    jwksFile?: string | undefined;
+}
+/** The same, with what a provider would be made from. */
+export interface DoctorOptions extends ProviderOptions, ExaminationOptions {
+}

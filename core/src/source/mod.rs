@@ -135,12 +135,7 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
     Checks {
         place: describe(&settings.source),
         audience: settings.audience.clone(),
-        spiffe_id: match &settings.source {
-            SourceSettings::WorkloadApi { spiffe_id, .. }
-            | SourceSettings::File { spiffe_id, .. }
-            | SourceSettings::Custom { spiffe_id, .. } => spiffe_id.clone(),
-            SourceSettings::None => None,
-        },
+        spiffe_id: settings.source.spiffe_id().cloned(),
         for_exchange: settings.exchange.is_ok(),
         file_won: settings.file_won,
         clock,
