@@ -14,7 +14,7 @@ use svidex::{Provider, TokenKind, binding};
 use crate::commands::wait;
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::process::{Signals, child, signals};
+use crate::process::{Signals, signals};
 
 /// What a program may be sent beside what ends one.
 const PASSED_ON: [libc::c_int; 4] = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGWINCH, libc::SIGALRM];
@@ -52,8 +52,7 @@ pub(crate) fn run(exec: Exec) -> Result<ExitCode, Failure> {
     command
         .args(arguments)
         .env(&exec.env, token.expose_secret());
-    let started = child(&mut command);
-    let mut started = match started {
+    let mut started = match command.spawn() {
         Ok(started) => started,
         Err(error) => {
             let name = program.to_string_lossy();
@@ -77,10 +76,10 @@ pub(crate) fn run(exec: Exec) -> Result<ExitCode, Failure> {
 }
 
 /// What this process is sent, the program gets. What a terminal sends, it has already.
-fn pass_on(signals: Signals, pid: Option<Pid>) {
+fn pass_on(mut signals: Signals, pid: Option<Pid>) {
     let pass = move || {
         loop {
-            let (signal, by_terminal) = signals.wait_for_sender();
+            let (signal, by_terminal) = signals.wait();
             if !by_terminal
                 && let Some(pid) = pid
                 && let Some(signal) = Signal::from_named_raw(signal)

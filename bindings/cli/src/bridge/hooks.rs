@@ -11,7 +11,6 @@ use svidex::binding::without_tokens;
 
 use super::log::Log;
 use super::plan::Wrong;
-use crate::process::child;
 
 /// What is run, without a shell unless it needs one.
 #[derive(Clone, Debug)]
@@ -53,8 +52,8 @@ impl Command {
             .args(&self.0[1..])
             .env("SVIDEX_CHANGED_FILES", paths.join(&OsString::from("\n")))
             .stdin(std::process::Stdio::null());
-        let status = child(&mut command)
-            .and_then(|mut it| it.wait())
+        let status = command
+            .status()
             .map_err(|error| format!("{} cannot be run: {error}", self.shown()))?;
         match status.success() {
             true => Ok(()),

@@ -51,7 +51,7 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
     if check {
         return print(&summary(&plan, &providers, &of_entries));
     }
-    let ended = signals(&[]).map_err(Failure::Input)?;
+    let mut ended = signals(&[]).map_err(Failure::Input)?;
     let log = Log::start(plan.log_format).map_err(Failure::Input)?;
     let (wake, woken) = sync_channel(1);
     let ending = Arc::new(AtomicBool::new(false));
@@ -78,11 +78,11 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
     std::thread::Builder::new()
         .name("svidex-signals".to_owned())
         .spawn(move || {
-            let signal = ended.wait();
+            let (signal, _) = ended.wait();
             end.store(true, Ordering::Release);
             let _ = wake.try_send(());
             std::thread::sleep(LAST_WORDS);
-            crate::process::leave(if once { 128 + signal } else { 0 });
+            signal_hook::low_level::exit(if once { 128 + signal } else { 0 });
         })
         .map_err(Failure::Input)?;
     if once {
