@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Doctor, Report, on_runtime};
+use super::{Doctor, Report, panicked};
 use crate::call::{Completion, Operation};
 use crate::error::Error;
+use crate::future::contained;
 use crate::process::OfProcess;
 use crate::{host, runtime};
 
@@ -34,11 +35,10 @@ impl Doctor {
                     pending::<()>().await;
                 }
             };
-            // On a task of its own: one that panics has an end, too.
             let ended = tokio::select! {
                 biased;
                 () = cancelled => Err(Error::cancelled()),
-                report = on_runtime(async move { Ok(self.run().await) }) => report,
+                report = contained(|| Box::pin(self.run())) => report.map_err(|_| panicked()),
             };
             completion.end(ended);
         });

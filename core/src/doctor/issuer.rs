@@ -7,12 +7,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::jwks::{Kind, Svid, judge, published};
-use super::reach::{Scope, leads_inside};
 use super::report::{Check, CheckId};
-use crate::config::is_loopback;
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
-use crate::secret::{holds_a_token, one_line};
+use crate::reach::{allowed, discovery_url, leads_inside};
+use crate::secret::one_line;
 
 const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
                      JWKS to the Workload Identity Provider (then OpenAI never asks)";
@@ -72,28 +71,6 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: 
         checks.iter_mut().for_each(|check| check.yield_to(UPLOADED));
     }
     Issuer { checks, published }
-}
-
-/// Whether OpenAI can ask the issuer at all: of its name alone, since the address
-/// that it has here need not be the one that it has on the internet.
-pub(super) fn out_of_reach(iss: &str) -> Option<&'static str> {
-    Scope::of(&discovery_url(iss)?).why_not()
-}
-
-fn discovery_url(issuer: &str) -> Option<Url> {
-    allowed(&format!(
-        "{}/.well-known/openid-configuration",
-        issuer.trim_end_matches('/')
-    ))
-}
-
-/// https, or http on loopback, and no password in it.
-fn allowed(url: &str) -> Option<Url> {
-    // Names are put into lower case: what is left of a token then is not known again.
-    let url = Url::parse(url).ok().filter(|_| !holds_a_token(url))?;
-    let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
-    (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
-        .then_some(url)
 }
 
 async fn get(client: &Client, url: &Url) -> Result<Value, String> {
@@ -173,23 +150,6 @@ mod tests {
 
     fn judge(document: Value) -> (Check, Option<Url>) {
         judge_document(&discovery_url(ISS).unwrap(), &document, ISS, "")
-    }
-
-    #[test]
-    fn only_https_issuers_are_asked() {
-        for iss in [
-            "spiffe://example.org",
-            "http://issuer.example",
-            "issuer",
-            "https://u:p@x",
-        ] {
-            assert_eq!(discovery_url(iss), None, "{iss}");
-        }
-        let url = discovery_url("https://issuer.example/a/").unwrap();
-        assert_eq!(
-            url.as_str(),
-            "https://issuer.example/a/.well-known/openid-configuration"
-        );
     }
 
     #[test]

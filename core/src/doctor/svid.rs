@@ -136,7 +136,7 @@ fn issuer(jwt: &Jwt) -> Check {
 /// which nobody can see from here, OpenAI never asks the issuer.
 pub(super) fn out_of_reach(check: &mut Check, iss: &str) {
     let is_it = check.id == CheckId::SvidIss && check.outcome != Outcome::Failed;
-    if let Some(why) = super::issuer::out_of_reach(iss).filter(|_| is_it) {
+    if let Some(why) = crate::reach::out_of_reach(iss).filter(|_| is_it) {
         let seen = format!(
             "{}, where OpenAI cannot ask for its keys: {why}",
             check.seen
