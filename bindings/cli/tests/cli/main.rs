@@ -9,6 +9,7 @@ mod network;
 mod process;
 mod running;
 mod secrets;
+mod shell;
 mod tokens;
 mod trouble;
 mod whole_files;

@@ -14,7 +14,7 @@ use serde_json::json;
 use svidex::Jwt;
 use svidex_emulator::{Emulator, Fault, Leg};
 
-use crate::common::{emulator, program};
+use crate::common::{emulator, program, report};
 use crate::running::{Running, command, directory, names, subdirectory, until};
 
 fn text(path: &Path) -> &str {
@@ -192,14 +192,14 @@ fn no_reader_sees_a_torn_or_an_expired_token() {
     let most = figures.iter().fold((0, 0, 0), |most, it| {
         (most.0.max(it.0), most.1.max(it.1), most.2.max(it.2))
     });
-    println!(
+    report(&format!(
         "{} tokens seen, {reads} reads, {torn} torn, {expired} expired, {absent} without a file; \
          {kills} kills, {faults} faults; at most {} kB, {} threads, {} descriptors",
         swaps.unwrap_or(0),
         most.0,
         most.1,
         most.2
-    );
+    ));
     assert_eq!((torn, expired), (0, 0));
     assert!(reads > 100 && swaps > Some(3));
     assert!(most.1 <= 16 && most.2 <= 32, "{figures:?}");
@@ -221,7 +221,7 @@ fn has_strace() -> bool {
         .output();
     let has = found.is_ok_and(|output| output.status.success());
     if !has {
-        println!("no strace that may trace: not tried");
+        report("no strace that may trace: not tried");
     }
     has
 }
@@ -330,7 +330,9 @@ fn a_kill_at_any_system_call_leaves_a_whole_file_and_no_litter() {
         once();
         assert_eq!(names(&kept), ["svid", "token"], "{call}");
     }
-    println!("{kills} kills, {litter} with something left behind until the next start");
+    report(&format!(
+        "{kills} kills, {litter} with something left behind until the next start"
+    ));
     assert!(kills >= 20, "{kills}");
 }
 
