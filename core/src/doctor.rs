@@ -19,6 +19,7 @@
 mod clocks;
 mod endpoint;
 mod examination;
+mod guide;
 mod inspection;
 mod issuer;
 mod jwks;
@@ -49,6 +50,8 @@ use crate::source::{Checks, checks};
 use crate::worker::Shared;
 
 pub use examination::Examination;
+#[doc(hidden)]
+pub use guide::guide;
 pub use inspection::Inspection;
 pub use report::{Check, CheckId, Outcome, Report};
 

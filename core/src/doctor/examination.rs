@@ -28,7 +28,7 @@ impl Doctor {
         let runtime = runtime::get()?;
         let completion = Completion::new(host::reserve()?, on_done);
         let (cancel, cancelled) = oneshot::channel();
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             let cancelled = async {
                 // Nobody can cancel it any more.
                 if cancelled.await.is_err() {
@@ -42,6 +42,8 @@ impl Doctor {
             };
             completion.end(ended);
         });
+        // It tells its end by itself.
+        drop(task);
         Ok(Operation::new(cancel))
     }
 

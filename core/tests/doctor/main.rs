@@ -4,6 +4,7 @@
 mod agents;
 mod endpoints;
 mod files;
+mod guide;
 mod row;
 #[allow(dead_code, reason = "what this table needs of it")]
 #[path = "../network/server.rs"]
