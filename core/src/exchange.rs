@@ -215,6 +215,7 @@ impl HttpTokenEndpoint {
             method: Method::POST,
             url: &settings.token_endpoint,
             body,
+            only_internet: false,
         };
         let answer = self.client.send(request, &self.progress).await;
         let answer = answer.map_err(|fault| fault.into_error(place))?;

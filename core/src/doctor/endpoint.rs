@@ -43,6 +43,7 @@ pub(super) async fn reach(
         method: Method::HEAD,
         url,
         body: Vec::new(),
+        only_internet: false,
     };
     let progress = Progress::default();
     let answer = match endpoint.client().send(request, &progress).await {

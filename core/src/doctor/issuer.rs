@@ -10,7 +10,7 @@ use super::jwks::{Kind, Svid, judge, published};
 use super::report::{Check, CheckId};
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
-use crate::reach::{allowed, discovery_url, leads_inside};
+use crate::reach::{Scope, allowed, discovery_url, leads_inside};
 use crate::secret::one_line;
 
 const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
@@ -51,19 +51,19 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: 
         false => Check::warning(id, format!("{url}: {problem}")).advise(REACH),
     };
     let client = http.client();
-    let (discovery, jwks_uri) = match get(client, &url).await {
+    let (discovery, jwks_uri) = match get(client, &url, false).await {
         Ok(document) => judge_document(&url, &document, iss, token),
         Err(problem) => (away(CheckId::Discovery, &url, problem), None),
     };
     let mut published = None;
     let jwks = match jwks_uri {
         None => Check::skipped(CheckId::Jwks, "there is no jwks_uri to look at"),
-        Some(url) => match get(client, &url).await {
+        Some(keys) => match get(client, &keys, only_internet(client, &url, &keys).await).await {
             Ok(jwks) => {
-                let (_, jwks) = published.insert((url.to_string(), jwks));
-                judge(Kind::Published, url.as_str(), jwks, svid)
+                let (_, jwks) = published.insert((keys.to_string(), jwks));
+                judge(Kind::Published, keys.as_str(), jwks, svid)
             }
-            Err(problem) => away(CheckId::Jwks, &url, problem),
+            Err(problem) => away(CheckId::Jwks, &keys, problem),
         },
     };
     let mut checks = vec![discovery, jwks];
@@ -73,11 +73,19 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: 
     Issuer { checks, published }
 }
 
-async fn get(client: &Client, url: &Url) -> Result<Value, String> {
+/// Whether the issuer stands on the internet, and names another host for its keys: then
+/// that one has to stand there, too, by its addresses as by its name.
+async fn only_internet(client: &Client, issuer: &Url, keys: &Url) -> bool {
+    let is_inside = Scope::of(issuer).why_not().is_some();
+    issuer.host() != keys.host() && !is_inside && client.why_inside(issuer).await.is_none()
+}
+
+async fn get(client: &Client, url: &Url, only_internet: bool) -> Result<Value, String> {
     let request = Request {
         method: Method::GET,
         url,
         body: Vec::new(),
+        only_internet,
     };
     let answer = client.send(request, &Progress::default()).await;
     let answer = answer.map_err(|fault| format!("not reachable from here: {fault}"))?;
