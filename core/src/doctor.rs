@@ -19,11 +19,11 @@
 mod clocks;
 mod endpoint;
 mod examination;
+mod guide;
 mod inspection;
 mod issuer;
 mod jwks;
 mod keys;
-mod reach;
 mod report;
 mod rotation;
 mod source;
@@ -34,8 +34,6 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::task::AbortHandle;
 
 use self::jwks::Kind;
 use self::rotation::Known;
@@ -52,6 +50,8 @@ use crate::source::{Checks, checks};
 use crate::worker::Shared;
 
 pub use examination::Examination;
+#[doc(hidden)]
+pub use guide::guide;
 pub use inspection::Inspection;
 pub use report::{Check, CheckId, Outcome, Report};
 
@@ -215,21 +215,14 @@ impl Doctor {
 async fn on_runtime<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    /// Whoever lets go of the future wants nothing of it any more.
-    struct AbortOnDrop(AbortHandle);
-    impl Drop for AbortOnDrop {
-        fn drop(&mut self) {
-            self.0.abort();
-        }
-    }
-    let task = runtime::get()?.spawn(work);
-    let _abort_on_drop = AbortOnDrop(task.abort_handle());
-    match task.await {
+    match runtime::get()?.spawn(work).await {
         Ok(result) => result,
-        Err(_) => Err(Error::internal(
-            "the examination panicked, which is a defect in svidex",
-        )),
+        Err(_) => Err(panicked()),
     }
+}
+
+fn panicked() -> Error {
+    Error::internal("the examination panicked, which is a defect in svidex")
 }
 
 fn has_api_key(environment: &Environment) -> bool {

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, FailureClass, MAX_RETRY_AFTER};
 use crate::future::BoxFuture;
 use crate::http::{Client, Progress, Request};
 use crate::jwt::Jwt;
+use crate::reach::{discovery_url, out_of_reach};
 use crate::secret::{Secret, one_line, printable};
 use crate::skew::{self, EndpointTime, Finding};
 use crate::snapshot::Token;
@@ -214,6 +215,7 @@ impl HttpTokenEndpoint {
             method: Method::POST,
             url: &settings.token_endpoint,
             body,
+            only_internet: false,
         };
         let answer = self.client.send(request, &self.progress).await;
         let answer = answer.map_err(|fault| fault.into_error(place))?;
@@ -498,15 +500,36 @@ fn advice(code: Option<&str>, head: Head<'_>, jwt: Option<&Jwt>, now: SystemTime
         return format!("; {finding}: {advice}");
     }
     let shown = |value: &Option<String>| one_line(value.as_deref().unwrap_or("absent"));
+    // A missing mapping is no matter of keys.
+    let verdict = verdict(jwt).filter(|_| times_count);
     format!(
-        "; if it persists, compare the SVID with the Workload Identity Provider: iss {}, aud {}, \
+        "{}; if it persists, compare the SVID with the Workload Identity Provider: iss {}, aud {}, \
          sub {}, kid {}: the issuer and the audience must match exactly, the key must be in the \
          issuer's JWKS, and an enabled mapping must match sub",
+        verdict.map_or_else(String::new, |it| format!("; {it}")),
         shown(&jwt.iss),
         one_line(&jwt.aud.join(" ")),
         shown(&jwt.sub),
         shown(&jwt.kid),
     )
+}
+
+/// What can be seen of the SVID that is reason enough for a refusal, without asking
+/// anybody. (What it lacks is found before it is sent.) The names are the doctor's.
+fn verdict(jwt: &Jwt) -> Option<String> {
+    let iss = jwt.iss.as_deref()?;
+    if discovery_url(iss).is_none() {
+        return Some(format!(
+            "svid_iss is the likely cause: {} is no https:// URL of an issuer",
+            one_line(iss)
+        ));
+    }
+    let why = out_of_reach(iss)?;
+    Some(format!(
+        "svid_iss is a possible cause: OpenAI cannot ask {} for its keys ({why}), unless they are \
+         uploaded to the Workload Identity Provider",
+        one_line(iss)
+    ))
 }
 
 /// The answer's `Date` against this host's clock and the SVID's: what is found

@@ -40,6 +40,7 @@ mod shared_memory;
 mod origin;
 mod agent;
 mod config;
+mod reach;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]
 mod runtime;

@@ -53,7 +53,7 @@ test('CommonJS and ES modules get the same thing', async () => {
       console.log(error instanceof svidex.SvidexError, error.code);
     }`;
   const { version } = JSON.parse(read(root, 'package.json'));
-  const wanted = `Provider,SvidexError,version ${version}\ntrue invalid_config`;
+  const wanted = `Provider,SvidexError,doctor,version ${version}\ntrue invalid_config`;
   assert.equal(await evaluate(`const svidex = require('svidex');${use}`), wanted);
   const esm = `import * as svidex from 'svidex';${use}`;
   assert.equal(await evaluate(esm, '--input-type=module'), wanted);

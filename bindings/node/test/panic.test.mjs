@@ -133,6 +133,16 @@ test('an event on its way: the listener hears of it, and of the next', async (t)
   assert.equal((await next()).kind, 'access_token_exchanged');
 });
 
+test('an examination', async (t) => {
+  const made = provider(t);
+  await panics('examine_provider', () => made.doctor());
+  const { doctor } = await import('svidex');
+  const examine = () => doctor(emulator.options);
+  await panics('examine', examine);
+  await panics('poll', examine);
+  await panics('stop', examine);
+});
+
 test('everything else', async (t) => {
   const made = provider(t);
   await panics('invalidate', () => made.invalidate('x'));

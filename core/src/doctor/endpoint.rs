@@ -2,7 +2,6 @@
 
 use hyper::Method;
 
-use super::issuer::out_of_reach;
 use super::report::{Check, CheckId, Outcome};
 use crate::cause::Cause;
 use crate::clock::Clock;
@@ -10,6 +9,7 @@ use crate::config::{DEFAULT_AUDIENCE, ExchangeSettings, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{AccessToken, HttpTokenEndpoint, TokenEndpoint as _};
 use crate::http::{Progress, Request};
+use crate::reach::out_of_reach;
 use crate::secret::one_line;
 use crate::skew;
 use crate::snapshot::Token;
@@ -43,6 +43,7 @@ pub(super) async fn reach(
         method: Method::HEAD,
         url,
         body: Vec::new(),
+        only_internet: false,
     };
     let progress = Progress::default();
     let answer = match endpoint.client().send(request, &progress).await {

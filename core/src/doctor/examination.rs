@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::{Doctor, Report, on_runtime};
+use super::{Doctor, Report, panicked};
 use crate::call::{Completion, Operation};
 use crate::error::Error;
+use crate::future::contained;
 use crate::process::OfProcess;
 use crate::{host, runtime};
 
@@ -27,21 +28,22 @@ impl Doctor {
         let runtime = runtime::get()?;
         let completion = Completion::new(host::reserve()?, on_done);
         let (cancel, cancelled) = oneshot::channel();
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             let cancelled = async {
                 // Nobody can cancel it any more.
                 if cancelled.await.is_err() {
                     pending::<()>().await;
                 }
             };
-            // On a task of its own: one that panics has an end, too.
             let ended = tokio::select! {
                 biased;
                 () = cancelled => Err(Error::cancelled()),
-                report = on_runtime(async move { Ok(self.run().await) }) => report,
+                report = contained(|| Box::pin(self.run())) => report.map_err(|_| panicked()),
             };
             completion.end(ended);
         });
+        // It tells its end by itself.
+        drop(task);
         Ok(Operation::new(cancel))
     }
 

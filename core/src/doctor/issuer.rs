@@ -7,12 +7,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::jwks::{Kind, Svid, judge, published};
-use super::reach::{Scope, leads_inside};
 use super::report::{Check, CheckId};
-use crate::config::is_loopback;
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
-use crate::secret::{holds_a_token, one_line};
+use crate::reach::{Scope, allowed, discovery_url, leads_inside};
+use crate::secret::one_line;
 
 const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
                      JWKS to the Workload Identity Provider (then OpenAI never asks)";
@@ -52,19 +51,19 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: 
         false => Check::warning(id, format!("{url}: {problem}")).advise(REACH),
     };
     let client = http.client();
-    let (discovery, jwks_uri) = match get(client, &url).await {
+    let (discovery, jwks_uri) = match get(client, &url, false).await {
         Ok(document) => judge_document(&url, &document, iss, token),
         Err(problem) => (away(CheckId::Discovery, &url, problem), None),
     };
     let mut published = None;
     let jwks = match jwks_uri {
         None => Check::skipped(CheckId::Jwks, "there is no jwks_uri to look at"),
-        Some(url) => match get(client, &url).await {
+        Some(keys) => match get(client, &keys, only_internet(client, &url, &keys).await).await {
             Ok(jwks) => {
-                let (_, jwks) = published.insert((url.to_string(), jwks));
-                judge(Kind::Published, url.as_str(), jwks, svid)
+                let (_, jwks) = published.insert((keys.to_string(), jwks));
+                judge(Kind::Published, keys.as_str(), jwks, svid)
             }
-            Err(problem) => away(CheckId::Jwks, &url, problem),
+            Err(problem) => away(CheckId::Jwks, &keys, problem),
         },
     };
     let mut checks = vec![discovery, jwks];
@@ -74,33 +73,19 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: 
     Issuer { checks, published }
 }
 
-/// Whether OpenAI can ask the issuer at all: of its name alone, since the address
-/// that it has here need not be the one that it has on the internet.
-pub(super) fn out_of_reach(iss: &str) -> Option<&'static str> {
-    Scope::of(&discovery_url(iss)?).why_not()
+/// Whether the issuer stands on the internet, and names another host for its keys: then
+/// that one has to stand there, too, by its addresses as by its name.
+async fn only_internet(client: &Client, issuer: &Url, keys: &Url) -> bool {
+    let is_inside = Scope::of(issuer).why_not().is_some();
+    issuer.host() != keys.host() && !is_inside && client.why_inside(issuer).await.is_none()
 }
 
-fn discovery_url(issuer: &str) -> Option<Url> {
-    allowed(&format!(
-        "{}/.well-known/openid-configuration",
-        issuer.trim_end_matches('/')
-    ))
-}
-
-/// https, or http on loopback, and no password in it.
-fn allowed(url: &str) -> Option<Url> {
-    // Names are put into lower case: what is left of a token then is not known again.
-    let url = Url::parse(url).ok().filter(|_| !holds_a_token(url))?;
-    let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
-    (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
-        .then_some(url)
-}
-
-async fn get(client: &Client, url: &Url) -> Result<Value, String> {
+async fn get(client: &Client, url: &Url, only_internet: bool) -> Result<Value, String> {
     let request = Request {
         method: Method::GET,
         url,
         body: Vec::new(),
+        only_internet,
     };
     let answer = client.send(request, &Progress::default()).await;
     let answer = answer.map_err(|fault| format!("not reachable from here: {fault}"))?;
@@ -173,23 +158,6 @@ mod tests {
 
     fn judge(document: Value) -> (Check, Option<Url>) {
         judge_document(&discovery_url(ISS).unwrap(), &document, ISS, "")
-    }
-
-    #[test]
-    fn only_https_issuers_are_asked() {
-        for iss in [
-            "spiffe://example.org",
-            "http://issuer.example",
-            "issuer",
-            "https://u:p@x",
-        ] {
-            assert_eq!(discovery_url(iss), None, "{iss}");
-        }
-        let url = discovery_url("https://issuer.example/a/").unwrap();
-        assert_eq!(
-            url.as_str(),
-            "https://issuer.example/a/.well-known/openid-configuration"
-        );
     }
 
     #[test]

@@ -284,10 +284,12 @@ fn wrong(kind: Kind, place: &str, keys: &[Value], verdict: Verdict, jwt: &Jwt) -
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
     use crate::doctor::Outcome;
+    use crate::test_tokens::es256;
 
     #[test]
     fn the_key_must_be_there_and_fit() {
@@ -366,5 +368,64 @@ mod tests {
             assert!(!check.advice.is_empty(), "{check}");
         }
         assert!(read("the file", br#"{"keys":[]}"#).is_ok());
+    }
+
+    /// Members that mean something, with whatever values.
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,40}".prop_map(Value::from),
+            prop_oneof![
+                Just("EC"),
+                Just("RSA"),
+                Just("P-256"),
+                Just("AQAB"),
+                Just("k1")
+            ]
+            .prop_map(Value::from),
+        ];
+        let name = prop_oneof![
+            Just("keys"),
+            Just("kid"),
+            Just("kty"),
+            Just("crv"),
+            Just("x"),
+            Just("y"),
+            Just("n"),
+            Just("e"),
+            Just("d"),
+            Just("use"),
+            Just("jwks_uri"),
+        ];
+        leaf.prop_recursive(4, 64, 8, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((name.clone(), inner), 0..8).prop_map(|members| {
+                    Value::from_iter(members.into_iter().map(|(name, it)| (name.to_owned(), it)))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        /// A check, without a panic and without the token, whatever is published.
+        #[test]
+        fn whatever_is_published(document in document(), bytes in any::<Vec<u8>>(), at in 0_usize..3) {
+            let token = es256(&json!({"sub": "spiffe://example.org/worker", "exp": 1, "iat": 0}));
+            let mut jwt = Jwt::decode(&token).unwrap();
+            jwt.kid = Some("k1".to_owned());
+            jwt.alg = ["ES256", "RS256", "PS512"].get(at).map(|&alg| alg.to_owned());
+            let wrapped = json!({"keys": [document, {"kid": token, "kty": "EC"}]});
+            for document in [&document, &wrapped] {
+                for kind in [Kind::Published, Kind::ToUpload] {
+                    let check = judge(kind, "https://x.example", document, Some((&token, &jwt)));
+                    prop_assert!(!check.to_string().contains(&token[..12]), "{}", check);
+                    judge(kind, "https://x.example", document, None);
+                }
+                let _ = read("the file", document.to_string().as_bytes());
+            }
+            let _ = read("the file", &bytes);
+        }
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn examine(bundle: &Bundle, known: Option<Known<'_>>) -> Check {
         .collect();
     if missing.is_empty() {
         let seen = format!(
-            "{place} has every key of the Workload API's bundle ({}), the next one among them",
+            "{place} has every key of the Workload API's bundle ({}), so that none signs before it \
+             is known",
             keys.len()
         );
         return Check::ok(CheckId::Rotation, seen);

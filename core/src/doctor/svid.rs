@@ -136,7 +136,7 @@ fn issuer(jwt: &Jwt) -> Check {
 /// which nobody can see from here, OpenAI never asks the issuer.
 pub(super) fn out_of_reach(check: &mut Check, iss: &str) {
     let is_it = check.id == CheckId::SvidIss && check.outcome != Outcome::Failed;
-    if let Some(why) = super::issuer::out_of_reach(iss).filter(|_| is_it) {
+    if let Some(why) = crate::reach::out_of_reach(iss).filter(|_| is_it) {
         let seen = format!(
             "{}, where OpenAI cannot ask for its keys: {why}",
             check.seen
@@ -156,6 +156,12 @@ fn audience(jwt: &Jwt, rules: &Checks) -> Check {
              others",
         );
     }
+    if is_trust_domain(jwt) {
+        return Check::warning(CheckId::SvidAud, format!("a whole trust domain: {seen}")).advise(
+            "let it be an audience of OpenAI's own: every service of that trust domain could use \
+             the token",
+        );
+    }
     if rules.audience == DEFAULT_AUDIENCE {
         return Check::ok(CheckId::SvidAud, seen);
     }
@@ -163,6 +169,20 @@ fn audience(jwt: &Jwt, rules: &Checks) -> Check {
         CheckId::SvidAud,
         format!("{seen} (as configured; OpenAI's default is {DEFAULT_AUDIENCE})"),
     )
+}
+
+/// Whether the one audience is the trust domain that the SVID itself is of.
+fn is_trust_domain(jwt: &Jwt) -> bool {
+    let sub = jwt
+        .sub
+        .as_deref()
+        .and_then(|sub| sub.strip_prefix("spiffe://"));
+    let domain = sub.and_then(|rest| rest.split('/').next());
+    let aud = jwt
+        .aud
+        .first()
+        .map(|aud| aud.strip_prefix("spiffe://").unwrap_or(aud));
+    domain.is_some() && aud.map(|aud| aud.trim_end_matches('/')) == domain
 }
 
 fn times(jwt: &Jwt, rules: &Checks, now: Now) -> Check {
@@ -270,6 +290,13 @@ mod tests {
         assert_eq!(outcome(&jwt, 1_000, CheckId::SvidAud), Outcome::Warning);
         jwt.aud.remove(0);
         assert_eq!(outcome(&jwt, 1_000, CheckId::SvidAud), Outcome::Failed);
+        for aud in ["example.org", "spiffe://example.org"] {
+            let jwt = Jwt {
+                aud: vec![aud.to_owned()],
+                ..self::jwt()
+            };
+            assert_eq!(audience(&jwt, &rules()).outcome, Outcome::Warning, "{aud}");
+        }
     }
 
     #[test]

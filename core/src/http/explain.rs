@@ -32,6 +32,7 @@ impl fmt::Display for Fault {
             Self::Setting(error) => write!(f, "{error}"),
             Self::NoThread(error) => write!(f, "cannot start a thread ({})", said(error)),
             Self::Panicked => f.write_str("a look-up panicked, which is a defect in svidex"),
+            Self::Inside(why) => write!(f, "its name leads to where only this network is ({why})"),
             Self::Trust { store, problem } => trust(f, store, problem),
             Self::LookUp { name, peer, error } => {
                 look_up(f, name, peer, error.as_ref(), self.exhausted().is_some())

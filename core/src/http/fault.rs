@@ -53,6 +53,8 @@ pub(crate) enum Fault {
     Setting(Error),
     NoThread(io::Error),
     Panicked,
+    /// Its name leads inside, and why that is inside.
+    Inside(&'static str),
     Trust {
         store: Store,
         problem: Problem,
@@ -199,6 +201,7 @@ impl Fault {
             _ if self.exhausted().is_some() => Way::Here,
             Self::Setting(_) | Self::NoThread(_) | Self::Panicked => Way::Here,
             Self::Trust { .. } => Way::Trust,
+            Self::Inside(_) => Way::LookUp,
             Self::LookUp { peer, .. } => before(peer, Way::LookUp),
             Self::Connect { peer, .. } => before(peer, Way::Connect),
             Self::Tunnel { refusal, .. } => Way::Proxy(match refusal {

@@ -14,7 +14,7 @@ mod tunnel;
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ use self::roots::{Roots, Trust};
 use self::tls::NoCertificate;
 use crate::config::{HttpSettings, Proxy, Scheme};
 use crate::error::Error;
+use crate::reach::Scope;
 
 /// Answers of a token endpoint are a few KiB; what is larger is something else.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -59,6 +60,8 @@ pub(crate) struct Request<'a> {
     pub(crate) url: &'a Url,
     /// JSON.
     pub(crate) body: Vec<u8>,
+    /// Whoever named the URL stands outside, and must lead nobody inside.
+    pub(crate) only_internet: bool,
 }
 
 pub(crate) struct Answer {
@@ -112,7 +115,9 @@ impl Client {
         deadline: Instant,
         progress: &Progress,
     ) -> Result<Answer, Fault> {
-        let opened = self.open(request.url, deadline, progress).await;
+        let opened = self
+            .open(request.url, request.only_internet, deadline, progress)
+            .await;
         if opened.as_ref().is_err_and(Fault::is_distrust) {
             self.roots.doubt();
         }
@@ -120,11 +125,24 @@ impl Client {
         exchange(opened?, request).await
     }
 
+    /// Why the URL's host is none of the internet, by its addresses; nothing where that
+    /// is not known here.
+    pub(crate) async fn why_inside(&self, url: &Url) -> Option<&'static str> {
+        let Ok(None) = self.settings.proxies.towards(url) else {
+            return None;
+        };
+        let host = url.host_str().unwrap_or_default();
+        let addresses = self.resolver.addresses(host, &Peer::Endpoint);
+        let addresses = tokio::time::timeout(self.timeout, addresses).await;
+        inside(&addresses.ok()?.ok()?)
+    }
+
     /// A connection to the URL's host. The time that is left is shared out among
     /// its addresses: one that does not answer leaves enough for the next.
     async fn open(
         &self,
         url: &Url,
+        only_internet: bool,
         deadline: Instant,
         progress: &Progress,
     ) -> Result<Opened, Fault> {
@@ -147,6 +165,10 @@ impl Client {
         };
         progress.set(Phase::LookUp(host.to_owned(), peer.clone()));
         let addresses = self.resolver.addresses(host, &peer).await?;
+        // What a proxy reaches is the proxy's affair.
+        if let (true, Peer::Endpoint, Some(why)) = (only_internet, &peer, inside(&addresses)) {
+            return Err(Fault::Inside(why));
+        }
         let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
         let mut race = Race::new(addresses.collect(), deadline, &peer, progress);
         let mut last = None;
@@ -173,6 +195,13 @@ impl Client {
             peer,
         }))
     }
+}
+
+/// One is enough: it may be the one that answers.
+fn inside(addresses: &[IpAddr]) -> Option<&'static str> {
+    addresses
+        .iter()
+        .find_map(|&address| Scope::of_ip(address).why_not())
 }
 
 /// What is between a connection and the endpoint.

@@ -48,6 +48,7 @@ fn get(client: &Client, port: u16) -> Result<Answer, Fault> {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        only_internet: false,
     };
     run(client.send(request, &Progress::default()))
 }
@@ -179,6 +180,7 @@ fn an_address_that_never_shakes_hands_leaves_time_for_the_others() {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        only_internet: false,
     };
     let result = run(client.send(request, &Progress::default()));
     // The second one was asked: it is the one that speaks no TLS.
@@ -305,4 +307,28 @@ fn a_look_up_that_hangs_is_one() {
     is_over.recv().unwrap();
     let answer = get(&client, port).unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(answer.status, 200);
+}
+
+/// A name of the internet's that leads to this host is asked for nothing, where whoever
+/// named it stands outside.
+#[test]
+fn a_name_that_leads_inside() {
+    let listener = TcpListener::bind((local(1), 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = client(Duration::from_secs(5), |_| Ok(vec![local(1)]));
+    let url = Url::parse(&format!("http://{NAME}:{port}/")).unwrap();
+    let request = Request {
+        method: Method::GET,
+        url: &url,
+        body: Vec::new(),
+        only_internet: true,
+    };
+    let said = words(run(client.send(request, &Progress::default())));
+    assert!(
+        said.contains("only this network is (it is this host itself)"),
+        "{said}"
+    );
+    assert!(listener.accept().is_err(), "it was connected to");
+    assert!(run(client.why_inside(&url)).is_some());
 }

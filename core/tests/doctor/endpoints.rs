@@ -11,6 +11,7 @@ fn elsewhere(name: &str, words: &[&str], url: &'static str) -> Row {
     row(name, "token_endpoint", words, move |world| {
         world.config.token_endpoint = Some(url.to_owned());
     })
+    .in_error(Access)
 }
 
 fn refusal(code: &'static str, words: &[&str]) -> Row {

@@ -4,12 +4,17 @@
 mod agents;
 mod endpoints;
 mod files;
+mod guide;
 mod row;
+#[allow(dead_code, reason = "what this table needs of it")]
+#[path = "../network/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod svids;
 mod uploads;
 mod users;
+mod ways;
 
 use std::time::Instant;
 
@@ -31,6 +36,7 @@ fn every_row() {
         svids::rows(),
         endpoints::rows(),
         uploads::rows(),
+        ways::rows(),
     ]
     .concat();
     support::report(&format!("{} misconfigurations", rows.len()));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use svidex::doctor::{Check, Doctor, Outcome, Report};
-use svidex::{Config, Provider, TokenKind};
+use svidex::{Builder, Config, Provider, TokenKind};
 use svidex_emulator::{Emulator, Fault, Leg};
 
 use crate::support::{config, emulator, get_at_last};
@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) jwks_file: Option<PathBuf>,
+    pub(crate) proxy: Option<String>,
 }
 
 #[derive(Clone)]
@@ -95,6 +96,7 @@ impl World {
             config,
             dir: tempfile::tempdir().expect("a directory"),
             jwks_file: None,
+            proxy: None,
         }
     }
 
@@ -141,6 +143,14 @@ impl World {
         text.trim().to_owned()
     }
 
+    pub(crate) fn builder(&self) -> Builder {
+        let builder = Provider::builder(self.config.clone());
+        match &self.proxy {
+            Some(proxy) => builder.proxy(proxy),
+            None => builder,
+        }
+    }
+
     /// What the issuer publishes.
     pub(crate) fn jwks(&self) -> Value {
         let issuer = &self.emulator.info().issuer_http;
@@ -161,7 +171,7 @@ impl World {
     }
 
     pub(crate) fn examine(&self) -> Report {
-        let mut doctor = Doctor::new(self.config.clone());
+        let mut doctor = Doctor::of(self.builder());
         if let Some(path) = &self.jwks_file {
             doctor = doctor.jwks_file(path.to_str().expect("UTF-8"));
         }
@@ -180,7 +190,7 @@ pub(crate) fn try_row(row: &Row) {
     assert!(took < Duration::from_secs(100), "{what}: {took:?}");
     check_report(row, &report);
     if let Some(kind) = row.error {
-        let provider = Provider::new(world.config.clone()).expect("a good configuration");
+        let provider = world.builder().build().expect("a good configuration");
         let error = get_at_last(&provider, kind).expect_err(what);
         let word = &row.words[0];
         assert!(error.message().contains(word.as_str()), "{what}: {error}");

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use svidex::TokenKind::Subject;
+use svidex::TokenKind::{Access, Subject};
 use svidex_emulator::Leg;
 
 use crate::row::{Row, World, row};
@@ -176,12 +176,13 @@ pub(crate) fn rows() -> Vec<Row> {
             "an issuer on loopback behind a bare 500",
             "svid_iss",
             &[
-                "OpenAI cannot ask for its keys",
                 "this host itself",
+                "OpenAI cannot ask for its keys",
                 "upload the issuer's JWKS",
             ],
             bare_500,
         )
+        .in_error(Access)
         .warns()
         .beside(&["exchange"]),
         row(

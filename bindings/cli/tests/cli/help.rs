@@ -3,7 +3,8 @@
 use crate::common::run;
 
 /// The list of settings, in kebab case as options are.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 14] = [
+    "access-token-file",
     "endpoint-socket",
     "identity-token-file",
     "audience",
@@ -19,8 +20,14 @@ const SETTINGS: [&str; 13] = [
     "call-timeout-seconds",
 ];
 
-/// What the doctor looks at beside a provider's settings.
-const ASKED_OF_THE_DOCTOR: [&str; 1] = ["jwks-file"];
+/// What a command takes beside a provider's settings.
+fn of_its_own(command: &str) -> &'static [&'static str] {
+    match command {
+        "token" | "svid" => &["format"],
+        "doctor" => &["jwks-file"],
+        _ => &[],
+    }
+}
 
 #[test]
 fn every_command_takes_every_setting_and_no_other() {
@@ -35,9 +42,7 @@ fn every_command_takes_every_setting_and_no_other() {
             .collect();
         options.sort_unstable();
         let mut settings = SETTINGS.to_vec();
-        if command == "doctor" {
-            settings.extend(ASKED_OF_THE_DOCTOR);
-        }
+        settings.extend(of_its_own(command));
         settings.sort_unstable();
         assert_eq!(options, settings, "{command}");
     }

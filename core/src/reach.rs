@@ -4,16 +4,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use crate::config::is_loopback;
+use crate::secret::holds_a_token;
+
 /// Who can reach a host, by its name or address alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Internet,
     /// And why not.
     Inside(&'static str),
 }
 
 impl Scope {
-    pub(super) fn of(url: &Url) -> Self {
+    pub(crate) fn of(url: &Url) -> Self {
         match url.host() {
             Some(Host::Ipv4(address)) => Self::of_ip(address.into()),
             Some(Host::Ipv6(address)) => Self::of_ip(address.into()),
@@ -52,14 +55,14 @@ impl Scope {
         }
     }
 
-    pub(super) fn of_ip(address: IpAddr) -> Self {
+    pub(crate) fn of_ip(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => of_v4(address),
             IpAddr::V6(address) => of_v6(address),
         }
     }
 
-    pub(super) fn why_not(self) -> Option<&'static str> {
+    pub(crate) fn why_not(self) -> Option<&'static str> {
         match self {
             Self::Internet => None,
             Self::Inside(why) => Some(why),
@@ -106,12 +109,35 @@ fn of_v6(address: Ipv6Addr) -> Scope {
 
 /// Why a document of this issuer's must not send anybody to `url`: who asks for it
 /// stands inside a network that the issuer does not.
-pub(super) fn leads_inside(issuer: &Url, url: &Url) -> Option<&'static str> {
+pub(crate) fn leads_inside(issuer: &Url, url: &Url) -> Option<&'static str> {
     let is_elsewhere = issuer.host() != url.host();
     let is_public = Scope::of(issuer) == Scope::Internet;
     Scope::of(url)
         .why_not()
         .filter(|_| is_elsewhere && is_public)
+}
+
+/// OpenID Connect Discovery 1.0 §4; none for what is no URL of an issuer.
+pub(crate) fn discovery_url(issuer: &str) -> Option<Url> {
+    allowed(&format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    ))
+}
+
+/// https, or http on loopback, and no password in it.
+pub(crate) fn allowed(url: &str) -> Option<Url> {
+    // Names are put into lower case: what is left of a token then is not known again.
+    let url = Url::parse(url).ok().filter(|_| !holds_a_token(url))?;
+    let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
+        .then_some(url)
+}
+
+/// Whether OpenAI can ask the issuer at all: of its name alone, since the address
+/// that it has here need not be the one that it has on the internet.
+pub(crate) fn out_of_reach(iss: &str) -> Option<&'static str> {
+    Scope::of(&discovery_url(iss)?).why_not()
 }
 
 #[cfg(test)]
@@ -204,5 +230,22 @@ mod tests {
             let found = leads_inside(&url(issuer), &url(keys));
             assert_eq!(found.is_some(), refused, "{issuer} {keys}: {found:?}");
         }
+    }
+
+    #[test]
+    fn only_https_issuers_are_asked() {
+        for iss in [
+            "spiffe://example.org",
+            "http://issuer.example",
+            "issuer",
+            "https://u:p@x",
+        ] {
+            assert_eq!(discovery_url(iss), None, "{iss}");
+        }
+        let url = discovery_url("https://issuer.example/a/").unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://issuer.example/a/.well-known/openid-configuration"
+        );
     }
 }
