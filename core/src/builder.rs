@@ -24,6 +24,8 @@ use crate::worker::{Peers, Shared};
 pub struct Builder {
     config: Config,
     with_environment: bool,
+    /// In place of the process's.
+    pub(crate) environment: Option<Environment>,
     given: Given,
     token_endpoint: Option<Lent<OpenEndpoint>>,
     clock: Arc<dyn Clock>,
@@ -35,6 +37,7 @@ impl Provider {
         Builder {
             config,
             with_environment: false,
+            environment: None,
             given: Given::default(),
             token_endpoint: None,
             clock: Arc::new(SystemClock),
@@ -148,7 +151,8 @@ impl Builder {
     /// `invalid_config`, naming the setting, variable or method and the fix.
     pub fn build(mut self) -> Result<Provider, Error> {
         let token_endpoint = self.token_endpoint.take();
-        let (_, settings, clock) = self.settle(&Environment::read());
+        let environment = self.environment.take().unwrap_or_else(Environment::read);
+        let (_, settings, clock) = self.settle(&environment);
         Provider::with_peers(settings?, clock, random, move |shared| Peers {
             source: source::open(
                 &shared.settings,
