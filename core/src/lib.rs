@@ -38,6 +38,7 @@ mod host;
 mod lent;
 mod shared_memory;
 mod origin;
+mod agent;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]

@@ -2,6 +2,8 @@
 //! end.
 
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::{Errno, fcntl_getfd};
@@ -67,6 +69,90 @@ pub(crate) fn take_signals_from_host() {
     if handler(libc::SIGXFSZ) == Some(libc::SIG_IGN) {
         handle(libc::SIGXFSZ, libc::SIG_DFL);
     }
+}
+
+/// Those, and more: waited for by one thread instead of ending the process in the middle
+/// of things.
+pub(crate) struct Signals(libc::sigset_t);
+
+/// From now on they wait. To be called before there is another thread.
+pub(crate) fn signals(more: &[libc::c_int]) -> io::Result<Signals> {
+    // SAFETY: sets of signals that are made whole before they are used, by functions
+    // that keep no pointer.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in ENDING.iter().chain(more) {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
+            0 => Ok(Signals(set)),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+}
+
+impl Signals {
+    /// The next one.
+    pub(crate) fn wait(&self) -> libc::c_int {
+        loop {
+            let mut signal = 0;
+            // SAFETY: a set that was made whole, and room for a number.
+            if unsafe { libc::sigwait(&raw const self.0, &raw mut signal) } == 0 {
+                return signal;
+            }
+        }
+    }
+}
+
+impl Signals {
+    /// The same, and whether a terminal sent it: to all processes before it, then.
+    pub(crate) fn wait_for_sender(&self) -> (libc::c_int, bool) {
+        #[cfg(target_os = "linux")]
+        loop {
+            // SAFETY: a set that was made whole, and room for what is told of a signal,
+            // of which zeros are one.
+            unsafe {
+                let mut told: libc::siginfo_t = std::mem::zeroed();
+                let signal = libc::sigwaitinfo(&raw const self.0, &raw mut told);
+                if signal > 0 {
+                    return (signal, told.si_code == libc::SI_KERNEL);
+                }
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let signal = self.wait();
+            // Nobody says: what a terminal can send, it has sent.
+            (
+                signal,
+                [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH].contains(&signal),
+            )
+        }
+    }
+}
+
+/// Starts a program that gets signals as any other does, whatever waits here.
+pub(crate) fn child(command: &mut Command) -> io::Result<Child> {
+    // SAFETY: between fork and exec, two functions that are async-signal-safe
+    // (signal-safety(7)) and touch nothing but a set on the stack.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            match libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) {
+                0 => Ok(()),
+                code => Err(io::Error::from_raw_os_error(code)),
+            }
+        });
+    }
+    command.spawn()
+}
+
+/// Ends the process at once, whatever its other threads do.
+pub(crate) fn leave(status: libc::c_int) -> ! {
+    // SAFETY: runs nothing of this process any more.
+    unsafe { libc::_exit(status) }
 }
 
 /// The first process of a container ends on no signal that it does not handle: an

@@ -10,6 +10,7 @@
 
 mod command;
 mod completion;
+mod doctor;
 mod failure;
 mod fault;
 mod observation;

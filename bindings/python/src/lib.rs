@@ -8,6 +8,7 @@
 //! exiting. And every call into the core runs inside [`guard::guarded`].
 
 mod command;
+mod doctor;
 mod event_log;
 mod failure;
 mod guard;
@@ -22,6 +23,7 @@ mod wait;
 use pyo3::prelude::*;
 
 use crate::command::_command;
+use crate::doctor::Examination;
 use crate::event_log::{Event, EventLog};
 use crate::guard::_panic;
 use crate::mailbox::{Mailbox, Operation};
@@ -36,6 +38,7 @@ fn _svidex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", svidex::VERSION)?;
     module.add_class::<Event>()?;
     module.add_class::<EventLog>()?;
+    module.add_class::<Examination>()?;
     module.add_class::<Mailbox>()?;
     module.add_class::<Operation>()?;
     module.add_class::<Provider>()?;

@@ -11,9 +11,10 @@ pub(crate) struct Environment(HashMap<String, Result<String, ()>>);
 
 impl Environment {
     /// All that counts.
-    pub(crate) const NAMES: [&str; 17] = [
+    pub(crate) const NAMES: [&str; 18] = [
         "SPIFFE_ENDPOINT_SOCKET",
         "OPENAI_IDENTITY_TOKEN_FILE",
+        "SVIDEX_ACCESS_TOKEN_FILE",
         "SVIDEX_AUDIENCE",
         "SVIDEX_SPIFFE_ID",
         "OPENAI_IDENTITY_PROVIDER_ID",

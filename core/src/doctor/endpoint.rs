@@ -176,11 +176,11 @@ fn succeeded(answer: &AccessToken, ids: &ExchangeSettings) -> Check {
 
 /// The failed checks without which there is nothing to send, or nowhere to.
 fn obstacles(before: &[Check]) -> String {
-    use CheckId::{Clock, Discovery, Jwks};
+    use CheckId::{Clock, Discovery, Jwks, UploadedJwks};
     let names: Vec<_> = before
         .iter()
         .filter(|check| check.outcome == Outcome::Failed)
-        .filter(|check| !matches!(check.id, Discovery | Jwks | Clock))
+        .filter(|check| !matches!(check.id, Discovery | Jwks | UploadedJwks | Clock))
         .map(|check| check.id.as_str())
         .collect();
     names.join(", ")
@@ -188,10 +188,12 @@ fn obstacles(before: &[Check]) -> String {
 
 /// What the other checks found that can be the cause.
 fn suspects(before: &[Check]) -> Vec<String> {
-    use CheckId::{Clock, Discovery, Jwks, SvidIss, SvidTimes};
+    use CheckId::{Clock, Discovery, Jwks, SvidIss, SvidTimes, UploadedJwks};
     let can_matter = |check: &&Check| {
-        matches!(check.id, SvidIss | SvidTimes | Discovery | Jwks | Clock)
-            && matches!(check.outcome, Outcome::Failed | Outcome::Warning)
+        matches!(
+            check.id,
+            SvidIss | SvidTimes | Discovery | Jwks | UploadedJwks | Clock
+        ) && matches!(check.outcome, Outcome::Failed | Outcome::Warning)
     };
     let mut found: Vec<_> = before.iter().filter(can_matter).collect();
     found.sort_by_key(|check| check.outcome != Outcome::Failed);

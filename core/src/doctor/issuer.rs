@@ -6,50 +6,72 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::keys::{Verdict, is_private, verify};
+use super::jwks::{Kind, Svid, judge, published};
 use super::reach::{Scope, leads_inside};
 use super::report::{Check, CheckId};
-use super::svid::shown;
 use crate::config::is_loopback;
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
-use crate::jwt::Jwt;
 use crate::secret::{holds_a_token, one_line};
 
 const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
                      JWKS to the Workload Identity Provider (then OpenAI never asks)";
 
-/// `discovery` and `jwks`, as far as they can be looked at. `token` is the SVID.
-pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Option<(&str, &Jwt)>) -> Vec<Check> {
+const UPLOADED: &str = "the provider has the keys that were uploaded";
+
+/// What was found of an issuer.
+#[derive(Default)]
+pub(super) struct Issuer {
+    /// `discovery` and `jwks`, as far as they could be looked at.
+    pub(super) checks: Vec<Check>,
+    /// What it publishes, and where.
+    pub(super) published: Option<(String, Value)>,
+}
+
+/// `uploaded`: OpenAI has, or is to have, the keys from an administrator.
+pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: bool) -> Issuer {
     let Some((token, jwt)) = svid else {
-        return Vec::new();
+        return Issuer::default();
     };
     let iss = jwt.iss.as_deref().unwrap_or_default();
     let Some(url) = discovery_url(iss) else {
         let why = "the SVID names no https:// issuer";
-        return vec![
-            Check::skipped(CheckId::Discovery, why),
-            Check::skipped(CheckId::Jwks, why),
-        ];
+        return Issuer {
+            checks: vec![
+                Check::skipped(CheckId::Discovery, why),
+                Check::skipped(CheckId::Jwks, why),
+            ],
+            published: None,
+        };
+    };
+    let away = |id, url: &Url, problem: String| match uploaded {
+        true => Check::skipped(
+            id,
+            format!("{url}: {problem}; OpenAI does not ask: {UPLOADED}"),
+        ),
+        false => Check::warning(id, format!("{url}: {problem}")).advise(REACH),
     };
     let client = http.client();
     let (discovery, jwks_uri) = match get(client, &url).await {
         Ok(document) => judge_document(&url, &document, iss, token),
-        Err(problem) => (
-            Check::warning(CheckId::Discovery, format!("{url}: {problem}")).advise(REACH),
-            None,
-        ),
+        Err(problem) => (away(CheckId::Discovery, &url, problem), None),
     };
+    let mut published = None;
     let jwks = match jwks_uri {
         None => Check::skipped(CheckId::Jwks, "there is no jwks_uri to look at"),
         Some(url) => match get(client, &url).await {
-            Ok(jwks) => judge_jwks(url.as_str(), &jwks, token, jwt),
-            Err(problem) => {
-                Check::warning(CheckId::Jwks, format!("{url}: {problem}")).advise(REACH)
+            Ok(jwks) => {
+                let (_, jwks) = published.insert((url.to_string(), jwks));
+                judge(Kind::Published, url.as_str(), jwks, svid)
             }
+            Err(problem) => away(CheckId::Jwks, &url, problem),
         },
     };
-    vec![discovery, jwks]
+    let mut checks = vec![discovery, jwks];
+    if uploaded {
+        checks.iter_mut().for_each(|check| check.yield_to(UPLOADED));
+    }
+    Issuer { checks, published }
 }
 
 /// Whether OpenAI can ask the issuer at all: of its name alone, since the address
@@ -72,18 +94,6 @@ fn allowed(url: &str) -> Option<Url> {
     let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
         .then_some(url)
-}
-
-/// Somebody else's words, who may have got hold of the token.
-fn published(text: &str, token: &str) -> String {
-    const PIECE: usize = 12;
-    // Of what is shown alone, which is short, while both may be long.
-    let line = one_line(text);
-    let is_piece = |window: &[u8]| line.as_bytes().windows(PIECE).any(|it| it == window);
-    match holds_a_token(text) || token.as_bytes().windows(PIECE).any(is_piece) {
-        true => "[redacted]".to_owned(),
-        false => line,
-    }
 }
 
 async fn get(client: &Client, url: &Url) -> Result<Value, String> {
@@ -152,94 +162,6 @@ fn judge_document(url: &Url, document: &Value, iss: &str, token: &str) -> (Check
     (check, Some(jwks_uri))
 }
 
-/// `place` is where the keys are published.
-fn judge_jwks(place: &str, jwks: &Value, token: &str, jwt: &Jwt) -> Check {
-    let failed = |seen: String, fix: &str| Check::failed(CheckId::Jwks, seen).advise(fix);
-    let Some(keys) = jwks["keys"].as_array() else {
-        return failed(
-            format!("{place} has no list of `keys`"),
-            "let the issuer serve a JWKS (RFC 7517) there",
-        );
-    };
-    if let Some(key) = keys.iter().find(|key| is_private(key)) {
-        return failed(
-            format!(
-                "{place} PUBLISHES A PRIVATE KEY ({}): whoever reads it can be every workload of \
-                 this issuer",
-                published(key["kid"].as_str().unwrap_or("without an ID"), token)
-            ),
-            "take it down at once, replace the key, and see what was signed with it meanwhile",
-        )
-        .whatever_is_proven();
-    }
-    let Some(kid) = jwt.kid.as_deref() else {
-        return Check::skipped(CheckId::Jwks, "the SVID names no key");
-    };
-    let of_it: Vec<_> = keys.iter().filter(|key| key["kid"] == kid).collect();
-    if of_it.is_empty() {
-        let known: Vec<_> = keys.iter().filter_map(|key| key["kid"].as_str()).collect();
-        let known = match known.len() {
-            0 => "no key with an ID".to_owned(),
-            _ => published(&known.join(", "), token),
-        };
-        return failed(
-            format!(
-                "{place} does not have the SVID's key {} (it has {known})",
-                shown(&jwt.kid)
-            ),
-            "publish the key that signs SVIDs; after a rotation, both the old and the new one",
-        )
-        .advise("an SVID from before a rotation: fetch a new one")
-        .advise("see that iss names the issuer that signed, not another cluster's");
-    }
-    let alg = jwt.alg.as_deref().unwrap_or_default();
-    let verdicts: Vec<_> = of_it.iter().map(|key| verify(token, alg, key)).collect();
-    let kid = shown(&jwt.kid);
-    if verdicts.contains(&Verdict::Right) {
-        let for_encryption = of_it.iter().all(|key| key["use"] == "enc");
-        if for_encryption {
-            return failed(
-                format!("{place} has the SVID's key {kid}, but marked for encryption (`use` enc)"),
-                "publish it with `use` sig, or without `use`",
-            );
-        }
-        return Check::ok(
-            CheckId::Jwks,
-            format!(
-                "{place} has the SVID's key, one of {}, and the signature is its own: OpenAI needs \
-                 to see the same from the internet",
-                keys.len()
-            ),
-        );
-    }
-    match verdicts[0] {
-        Verdict::Right => Check::ok(CheckId::Jwks, place),
-        Verdict::Wrong => failed(
-            format!(
-                "{place} has a key with the SVID's ID {kid}, and it is another key: the SVID's \
-                 signature is not made with it"
-            ),
-            "publish the key that signs SVIDs, and give each key an ID of its own",
-        )
-        .advise("see that iss names the issuer that signed, not another cluster's"),
-        Verdict::OtherKind => failed(
-            format!(
-                "{place} has the key {kid}, but of a type that {} does not sign with",
-                shown(&jwt.alg)
-            ),
-            "publish the key that signs SVIDs under that ID",
-        ),
-        Verdict::Malformed(member) => failed(
-            format!("{place} has the key {kid}, but its `{member}` is missing or malformed"),
-            "publish the key as RFC 7518 §6 has it",
-        ),
-        Verdict::NotHere(why) => Check::ok(
-            CheckId::Jwks,
-            format!("{place} has the SVID's key, one of {} ({why})", keys.len()),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -293,43 +215,6 @@ mod tests {
         for (document, outcome) in cases {
             let (check, _) = judge(document.clone());
             assert_eq!(check.outcome, outcome, "{document}: {check}");
-        }
-    }
-
-    #[test]
-    fn the_key_must_be_there_and_fit() {
-        let url = "https://issuer.example/keys";
-        let jwt = Jwt {
-            alg: Some("ES256".to_owned()),
-            kid: Some("k1".to_owned()),
-            typ: None,
-            iss: Some(ISS.to_owned()),
-            sub: None,
-            aud: Vec::new(),
-            exp: None,
-            iat: None,
-            nbf: None,
-        };
-        let cases = [
-            (
-                json!({"keys": [{"kid": "k0"}, {"kid": "k1", "kty": "EC"}]}),
-                Outcome::Failed,
-            ),
-            (json!({"keys": [{"kid": "k0", "d": "AA"}]}), Outcome::Failed),
-            (json!({"keys": [7, null, "k1"]}), Outcome::Failed),
-            (
-                json!({"keys": [{"kid": "k0", "kty": "EC"}]}),
-                Outcome::Failed,
-            ),
-            (
-                json!({"keys": [{"kid": "k1", "kty": "RSA"}]}),
-                Outcome::Failed,
-            ),
-            (json!({"keys": {}}), Outcome::Failed),
-        ];
-        for (jwks, outcome) in cases {
-            let check = judge_jwks(url, &jwks, "a.b.c2ln", &jwt);
-            assert_eq!(check.outcome, outcome, "{jwks}: {check}");
         }
     }
 }

@@ -27,6 +27,30 @@ pub(super) fn is_private(key: &Value) -> bool {
     PRIVATE.iter().any(|member| key.get(member).is_some())
 }
 
+/// Whether anything private is anywhere in it, be its form what it may.
+pub(super) fn holds_private(document: &Value) -> bool {
+    let is_of_key = |name: &str| name == "kty" || name == "kid";
+    match document {
+        Value::Array(values) => values.iter().any(holds_private),
+        Value::Object(members) => {
+            let is_key = members.keys().any(|name| is_of_key(name)) || members.contains_key("d");
+            is_key && is_private(document) || members.values().any(holds_private)
+        }
+        Value::String(text) => text.contains("PRIVATE KEY-----"),
+        _ => false,
+    }
+}
+
+/// Whether both are the same key under the same ID, however they are marked.
+pub(super) fn same_key(one: &Value, other: &Value) -> bool {
+    let number =
+        |key: &Value, member: &str| number(&key[member]).map(|it| without_zeros(&it).to_vec());
+    ["kid", "kty", "crv"].iter().all(|&it| one[it] == other[it])
+        && ["x", "y", "n", "e"]
+            .iter()
+            .all(|&it| number(one, it) == number(other, it))
+}
+
 /// Whether `key` made the signature of the compact JWT `token`, whose `alg` it is.
 pub(super) fn verify(token: &str, alg: &str, key: &Value) -> Verdict {
     let Some((input, signature)) = token.rsplit_once('.') else {

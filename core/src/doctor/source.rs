@@ -1,14 +1,18 @@
 //! Whether the Workload API or the token file answers, and for which identities.
 
+use std::str::FromStr as _;
 use std::time::Duration;
 
+use spiffe::SpiffeId;
 use spiffe::transport::Endpoint;
 
 use super::report::{Check, CheckId};
+use super::rotation::Bundle;
 use crate::cause::Cause;
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind};
-use crate::source::{self, Checks, Found, Identity, Place, Words};
+use crate::jwt::Jwt;
+use crate::source::{self, Checks, Found, Identity, Keeper, Place, Words};
 use crate::threads::Lane;
 
 pub(super) struct Examined {
@@ -43,6 +47,25 @@ pub(super) async fn examine(settings: &Settings, rules: &Checks) -> Examined {
     }
 }
 
+/// The keys that the Workload API has beside the SVID, within the deadline of one attempt.
+pub(super) async fn bundle(settings: &Settings, rules: &Checks, jwt: Option<&Jwt>) -> Bundle {
+    let unknown = |why: &str| Bundle::Unknown(why.to_owned());
+    let sub = jwt.and_then(|jwt| jwt.sub.as_deref());
+    let Some(spiffe_id) = sub.and_then(|sub| SpiffeId::from_str(sub).ok()) else {
+        return unknown("the SVID names no trust domain");
+    };
+    let asked = source::jwt_bundle(settings, rules.clone(), &spiffe_id);
+    match tokio::time::timeout(settings.request_timeout, asked).await {
+        Ok(None) => unknown("only the Workload API tells the issuer's next keys"),
+        Ok(Some(Ok(keys))) => Bundle::Keys(keys),
+        Ok(Some(Err(error))) => Bundle::Unknown(format!(
+            "the Workload API gives no JWT bundle: {}",
+            error.message()
+        )),
+        Err(_) => unknown("the Workload API gave no JWT bundle in time"),
+    }
+}
+
 /// Elsewhere than on the runtime's thread, and not for ever: a dead network file
 /// system would hold it up.
 async fn place(source: &SourceSettings, limit: Duration) -> Place {
@@ -52,7 +75,9 @@ async fn place(source: &SourceSettings, limit: Duration) -> Place {
             endpoint: Endpoint::Unix(path),
             ..
         } => path.clone(),
-        SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. } => {
+        SourceSettings::WorkloadApi { .. }
+        | SourceSettings::None
+        | SourceSettings::Custom { .. } => {
             return Place::Unknown;
         }
     };
@@ -81,7 +106,12 @@ fn answered(
             let identity = Check::ok(CheckId::Identity, "the token file decides (see svid_sub)");
             vec![source, identity]
         }
-        (SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. }, warning) => {
+        (
+            SourceSettings::WorkloadApi { .. }
+            | SourceSettings::None
+            | SourceSettings::Custom { .. },
+            warning,
+        ) => {
             let identity = match (&found.identities[..], warning) {
                 ([first, ..], Some(_)) => several(&found.identities, first),
                 ([], _) => Check::ok(CheckId::Identity, "issued (see svid_sub)"),
@@ -167,10 +197,10 @@ fn repair(source: &SourceSettings, place: &Place, error: &Error) -> String {
                  network file system"
                     .to_owned(),
             ),
-            cause => Words::of_file(cause, place).map(|words| words.fix),
+            cause => Words::of_file(cause, place, &Keeper::SIDECAR).map(|words| words.fix),
         },
         SourceSettings::WorkloadApi { .. } => Words::of_agent(cause, place).map(|words| words.fix),
-        SourceSettings::Custom { .. } => None,
+        SourceSettings::None | SourceSettings::Custom { .. } => None,
     });
     words.unwrap_or_else(|| {
         match source {
@@ -180,6 +210,7 @@ fn repair(source: &SourceSettings, place: &Place, error: &Error) -> String {
             SourceSettings::WorkloadApi { .. } => {
                 "look at the agent's log, and see that the endpoint is its own"
             }
+            SourceSettings::None => "name a source, if this workload needs SVIDs",
             SourceSettings::Custom { .. } => "look at the code of that source",
         }
         .to_owned()

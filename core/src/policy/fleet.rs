@@ -55,6 +55,7 @@ impl Svidex {
         Self {
             state: State::new(Rules {
                 refresh_buffer_ms: 20 * MINUTE,
+                access_from_file: false,
             }),
             minted: i64::MIN / 2,
             sent: None,

@@ -86,7 +86,10 @@ impl History {
         Self {
             now: START,
             truth: START.wall,
-            state: State::new(Rules { refresh_buffer_ms }),
+            state: State::new(Rules {
+                refresh_buffer_ms,
+                access_from_file: false,
+            }),
             latency,
             access_life,
             at_source: Minted {

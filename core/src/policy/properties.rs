@@ -74,7 +74,10 @@ impl History {
                 wall: 1_700_000_000_000,
                 boot: 50_000,
             },
-            state: State::new(Rules { refresh_buffer_ms }),
+            state: State::new(Rules {
+                refresh_buffer_ms,
+                access_from_file: false,
+            }),
             source: Weather::Fine,
             endpoint: Weather::Fine,
             readers: (true, true),

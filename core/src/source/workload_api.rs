@@ -2,15 +2,17 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
+use serde_json::Value;
 use spiffe::transport::{Endpoint, GrpcStatusCode, TransportError};
-use spiffe::{JwtSvid, WorkloadApiClient, WorkloadApiError};
-use tokio::sync::Mutex;
+use spiffe::{JwtSvid, TrustDomain, WorkloadApiClient, WorkloadApiError};
 use zeroize::Zeroizing;
 
-use super::agent::Words;
 use super::place::Place;
+use super::words::Words;
 use super::{CheckedSource, Checks, Fetch, Found, Identity, SubjectToken};
+use crate::agent::{Agent, Lease};
 use crate::cause::{Cause, NoGrpc};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::limits::{self, Wanted};
@@ -20,45 +22,53 @@ pub(super) struct WorkloadApi {
     endpoint: Endpoint,
     hint: Option<String>,
     checks: Checks,
-    /// Kept between fetches, dropped after any failure: an agent that was
-    /// replaced, or one that tied the connection to a process that has gone,
-    /// is then met with a new connection.
-    client: Mutex<Option<WorkloadApiClient>>,
+    agent: Arc<Agent>,
 }
 
 impl WorkloadApi {
-    pub(super) fn new(endpoint: Endpoint, hint: Option<String>, checks: Checks) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        hint: Option<String>,
+        checks: Checks,
+        agent: Arc<Agent>,
+    ) -> Self {
         Self {
             endpoint,
             hint,
             checks,
-            client: Mutex::new(None),
+            agent,
         }
     }
 
     async fn fetch_and_check(&self) -> Result<SubjectToken, Error> {
-        let mut slot = self.client.lock().await;
-        // Taken out while in use: a fetch that is given up half-way leaves no
-        // client of unknown state behind.
-        let client = match slot.take() {
-            Some(client) => client,
-            None => self.connect().await?,
-        };
-        let found = self.look_with(&client).await?;
+        let lease = self.connect().await?;
+        let found = self.look_with(&lease.client).await?;
         let mut token = self.checks.check(&found.token)?;
         token.warnings.extend(found.warnings);
-        *slot = Some(client);
+        lease.went_well();
         Ok(token)
     }
 
     pub(super) async fn look(&self) -> Result<Found, Error> {
-        self.look_with(&self.connect().await?).await
+        self.look_with(&self.connect().await?.client).await
     }
 
-    async fn connect(&self) -> Result<WorkloadApiClient, Error> {
-        WorkloadApiClient::connect(self.endpoint.clone())
-            .await
-            .map_err(|error| self.explain(&error))
+    /// Its public keys for a trust domain, those among them that sign only later.
+    pub(super) async fn jwt_bundle(&self, domain: &TrustDomain) -> Result<Vec<Value>, Error> {
+        let lease = self.connect().await?;
+        let bundles = lease.client.fetch_jwt_bundles().await;
+        let bundles = bundles.map_err(|error| self.explain(&error))?;
+        lease.went_well();
+        let bundle = bundles.get_ref(domain);
+        let keys = bundle.into_iter().flat_map(|it| it.jwt_authorities());
+        Ok(keys
+            .filter_map(|key| serde_json::from_slice(key.jwk_json()).ok())
+            .collect())
+    }
+
+    async fn connect(&self) -> Result<Lease, Error> {
+        let lease = self.agent.lease(&self.endpoint).await;
+        lease.map_err(|error| self.explain(&error))
     }
 
     async fn look_with(&self, client: &WorkloadApiClient) -> Result<Found, Error> {

@@ -22,6 +22,7 @@ pub(crate) struct World {
     pub(crate) emulator: Emulator,
     pub(crate) config: Config,
     pub(crate) dir: tempfile::TempDir,
+    pub(crate) jwks_file: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -93,6 +94,7 @@ impl World {
             emulator,
             config,
             dir: tempfile::tempdir().expect("a directory"),
+            jwks_file: None,
         }
     }
 
@@ -139,8 +141,30 @@ impl World {
         text.trim().to_owned()
     }
 
+    /// What the issuer publishes.
+    pub(crate) fn jwks(&self) -> Value {
+        let issuer = &self.emulator.info().issuer_http;
+        let host = issuer.strip_prefix("http://").expect("plain HTTP");
+        let mut stream = std::net::TcpStream::connect(host).expect("a server");
+        write!(stream, "GET /keys HTTP/1.0\r\nHost: {host}\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// The file that an administrator is to upload.
+    pub(crate) fn upload(&mut self, content: impl AsRef<[u8]>) {
+        let path = self.dir.path().join("jwks.json");
+        std::fs::write(&path, content).expect("written");
+        self.jwks_file = Some(path);
+    }
+
     pub(crate) fn examine(&self) -> Report {
-        let doctor = Doctor::new(self.config.clone());
+        let mut doctor = Doctor::new(self.config.clone());
+        if let Some(path) = &self.jwks_file {
+            doctor = doctor.jwks_file(path.to_str().expect("UTF-8"));
+        }
         block_on(doctor.examine()).expect("a report")
     }
 }

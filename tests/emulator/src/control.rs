@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, TokenFilePlan};
+use crate::anthropic::Anthropic;
 use crate::authority::Algorithm;
 use crate::counters::Counters;
 use crate::faults::{Barrier, Fault};
@@ -38,7 +39,14 @@ type Done<T> = Result<T, ControlError>;
 pub(crate) struct Control {
     pub(crate) world: Arc<World>,
     pub(crate) agent: Option<Arc<Agent>>,
-    pub(crate) openai: Option<Arc<OpenAi>>,
+    pub(crate) parties: Option<Parties>,
+}
+
+/// Those who give out access tokens.
+#[derive(Clone)]
+pub(crate) struct Parties {
+    pub(crate) openai: Arc<OpenAi>,
+    pub(crate) anthropic: Arc<Anthropic>,
 }
 
 impl Control {
@@ -119,14 +127,22 @@ impl Control {
         }
     }
 
+    pub(crate) fn prepare_key(&self, alg: Option<Algorithm>) -> Done<()> {
+        let agent = self.agent()?;
+        let alg = alg.unwrap_or(self.world.settings().alg);
+        let made = agent.authority.make_next(alg);
+        made.map_err(|error| ControlError(error.to_string()))
+    }
+
     pub(crate) fn revoke(&self, which: &Revocation) -> Done<usize> {
-        let openai = self.openai.as_ref();
-        let tokens = &openai.ok_or_else(|| missing("openai"))?.tokens;
-        Ok(match which {
+        let parties = self.parties.as_ref().ok_or_else(|| missing("openai"))?;
+        let everybody = [&parties.openai.tokens, &parties.anthropic.tokens];
+        let revoked = everybody.map(|tokens| match which {
             Revocation::TokenSha256(hash) => tokens.revoke(hash),
             Revocation::All(true) => tokens.revoke_all(),
             Revocation::All(false) => 0,
-        })
+        });
+        Ok(revoked.iter().sum())
     }
 
     pub(crate) fn token_file(&self, plan: TokenFilePlan) -> Done<()> {

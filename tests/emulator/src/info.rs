@@ -53,7 +53,10 @@ pub struct Info {
     /// The API, without.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub api_base_url_http: String,
-    /// The proxy that plays OpenAI's hosts.
+    /// Anthropic's API, its token endpoint included, over TLS.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub anthropic_base_url: String,
+    /// The proxy that plays all these hosts.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub https_proxy: String,
     /// The control API.

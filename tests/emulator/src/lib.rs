@@ -14,6 +14,7 @@
 //! ```
 
 mod agent;
+mod anthropic;
 mod authority;
 mod cli;
 mod clock;

@@ -130,6 +130,16 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether the mapping takes that subject: exact, or by the prefix before one
+    /// trailing `*`.
+    pub(crate) fn maps(&self, subject: &str) -> bool {
+        let mut allowed = self.allowed_subjects.iter();
+        allowed.any(|allowed| match allowed.strip_suffix('*') {
+            Some(prefix) => subject.starts_with(prefix),
+            None => subject == allowed,
+        })
+    }
+
     fn check(&self) -> Result<(), String> {
         for (name, value) in [
             ("svid_ttl_seconds", self.svid_ttl_seconds),

@@ -15,8 +15,9 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::agent::{self, Agent, TokenFile, TokenFilePlan};
+use crate::anthropic::{self, Anthropic};
 use crate::authority::Authority;
-use crate::control::Control;
+use crate::control::{Control, Parties};
 use crate::control_api;
 use crate::dir::StateDir;
 use crate::emulator::{Role, StartError};
@@ -51,7 +52,7 @@ pub(crate) async fn start(
         Role::All | Role::Agent => Some(start_agent(&base, &mut info).await?),
         Role::OpenAi { .. } => None,
     };
-    let openai = match role {
+    let parties = match role {
         Role::All => {
             let issuer = info.issuer.clone();
             Some(start_openai(&base, issuer, &base.dir.path(CA_FILE), &mut info).await?)
@@ -66,7 +67,7 @@ pub(crate) async fn start(
         }
         Role::Agent => None,
     };
-    let name = match (&agent, &openai) {
+    let name = match (&agent, &parties) {
         (Some(_), None) => "control-agent",
         (None, Some(_)) => "control-openai",
         _ => "control",
@@ -74,7 +75,7 @@ pub(crate) async fn start(
     let control = Control {
         world: Arc::clone(&base.world),
         agent,
-        openai,
+        parties,
     };
     let (listener, address) = base.bind(name).await?;
     info.control = format!("http://{address}");
@@ -139,12 +140,15 @@ async fn start_openai(
     issuer: String,
     issuer_ca: &Path,
     info: &mut Info,
-) -> Result<Arc<OpenAi>, StartError> {
+) -> Result<Parties, StartError> {
     let openai = Arc::new(OpenAi {
         world: Arc::clone(&base.world),
-        keys: KeyDiscovery::new(issuer, Fetcher::new(issuer_ca)?),
+        keys: KeyDiscovery::new(issuer.clone(), Fetcher::new(issuer_ca)?),
         tokens: AccessTokens::default(),
     });
+    let keys = KeyDiscovery::new(issuer, Fetcher::new(issuer_ca)?);
+    let anthropic = Anthropic::new(Arc::clone(&base.world), keys);
+    let anthropic_api = anthropic::router(&anthropic);
     let auth = openai::auth_router(&openai);
     let api = openai::api_router(&openai);
     let both = auth
@@ -168,6 +172,11 @@ async fn start_openai(
     }
     spawn(serve_tcp(http, None, both));
 
+    let (https, address) = base.bind("anthropic-https").await?;
+    info.anthropic_base_url = format!("https://{address}");
+    let tls = Some(Arc::clone(&base.tls));
+    spawn(serve_tcp(https, tls, anthropic_api.clone()));
+
     let (listener, address) = base.bind("proxy").await?;
     info.https_proxy = format!("http://{address}");
     let proxy = Proxy {
@@ -175,12 +184,13 @@ async fn start_openai(
         tls: Arc::clone(&base.tls),
         auth,
         api,
+        anthropic: anthropic_api,
     };
     spawn(proxy.run(listener));
 
     info.identity_provider_id = openai::IDENTITY_PROVIDER_ID.to_owned();
     info.service_account_id = openai::SERVICE_ACCOUNT_ID.to_owned();
-    Ok(openai)
+    Ok(Parties { openai, anthropic })
 }
 
 impl Base {

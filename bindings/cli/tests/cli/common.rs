@@ -92,3 +92,9 @@ pub(crate) fn against_file(emulator: &Emulator, args: &[&str]) -> Run {
     let file = ["--identity-token-file", &file];
     against(emulator, &[args, &file[..]].concat())
 }
+
+/// A figure for the log of the suite (`--nocapture` shows it).
+#[allow(clippy::print_stdout, reason = "libtest keeps it until it is wanted")]
+pub(crate) fn report(figure: &str) {
+    println!("{figure}");
+}

@@ -17,6 +17,7 @@ use http::HeaderValue;
 use http::header::DATE;
 
 pub(crate) use access_tokens::AccessTokens;
+pub(crate) use api::{bearer_of, sse, words};
 pub(crate) use key_discovery::KeyDiscovery;
 pub(crate) use proxy::Proxy;
 

@@ -32,6 +32,8 @@ pub(crate) struct Proxy {
     pub(crate) auth: Router,
     /// For `api.openai.com`.
     pub(crate) api: Router,
+    /// For `api.anthropic.com`.
+    pub(crate) anthropic: Router,
 }
 
 /// Where a tunnel leads.
@@ -81,7 +83,7 @@ impl Proxy {
             *counters.proxy_connects.entry(host.clone()).or_default() += 1;
         });
         let Some(target) = self.target(&host, authority.port_u16()) else {
-            let reason = "the emulator proxies to OpenAI's hosts and to loopback only\n";
+            let reason = "the emulator proxies to the hosts that it plays and to loopback only\n";
             return plain(StatusCode::FORBIDDEN, reason);
         };
         tokio::spawn(tunnel(request, target, Arc::clone(&self.tls), socket));
@@ -92,6 +94,7 @@ impl Proxy {
         match (host, port) {
             ("auth.openai.com", Some(443)) => Some(Target::Played(self.auth.clone())),
             ("api.openai.com", Some(443)) => Some(Target::Played(self.api.clone())),
+            ("api.anthropic.com", Some(443)) => Some(Target::Played(self.anthropic.clone())),
             (_, Some(port)) => {
                 let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
                 let loopback = host == "localhost" || address.is_ok_and(|ip| ip.is_loopback());

@@ -112,11 +112,7 @@ async fn check(openai: &OpenAi, settings: &Settings, body: &Value) -> Result<Gra
     check_signature(openai, settings, &jwt).await?;
     let left_seconds = check_times(settings, &jwt)?;
     let subject = jwt.claim_text("sub").unwrap_or_default().to_owned();
-    if !settings
-        .allowed_subjects
-        .iter()
-        .any(|allowed| matches(allowed, &subject))
-    {
+    if !settings.maps(&subject) {
         return Err(Refusal {
             status: StatusCode::FORBIDDEN,
             error: "access_denied",
@@ -271,14 +267,6 @@ fn answer(openai: &OpenAi, settings: &Settings, granted: &Granted) -> Value {
         answer.insert("scope".to_owned(), json!(scope));
     }
     Value::Object(answer)
-}
-
-/// Exact, or by the prefix before one trailing `*`.
-fn matches(allowed: &str, subject: &str) -> bool {
-    match allowed.strip_suffix('*') {
-        Some(prefix) => subject.starts_with(prefix),
-        None => subject == allowed,
-    }
 }
 
 fn bad_request(error: &'static str, description: impl Into<String>) -> Refusal {

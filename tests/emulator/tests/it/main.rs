@@ -1,6 +1,7 @@
 //! The emulator against clients that are not ours: the `spiffe` crate, reqwest,
 //! plain gRPC, and processes of its own.
 
+mod anthropic;
 mod api;
 mod bench;
 mod control;

@@ -5,7 +5,7 @@ mod files;
 mod models;
 mod responses;
 mod sockets;
-mod sse;
+pub(crate) mod sse;
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::OpenAi;
@@ -47,6 +47,8 @@ pub(super) fn router(openai: &Arc<OpenAi>) -> Router {
         .route("/v1/realtime", get(sockets::realtime))
         .route("/v1/files", post(files::create))
         .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/traces", post(traces))
+        .route("/v1/traces/ingest", post(traces))
         .route("/v1/{*rest}", axum::routing::any(unknown))
         .route_layer(from_fn_with_state(Arc::clone(openai), authenticate))
         .route_layer(from_fn_with_state(gate, faults::pass))
@@ -77,11 +79,7 @@ async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let bearer = request.headers().get(AUTHORIZATION).and_then(|value| {
-        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-    });
-    let checked = match bearer {
+    let checked = match bearer_of(request.headers()) {
         Some(token) => openai.tokens.subject(token),
         None => Err(Refused::Unknown),
     };
@@ -111,6 +109,19 @@ async fn authenticate(
     }
 }
 
+/// The token that a request carries.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
+}
+
+/// Spans: an OTLP collector's path, and the one of OpenAI's agents. Their answer is
+/// an empty message.
+async fn traces(State(openai): State<Arc<OpenAi>>) -> StatusCode {
+    openai.world.counting.add(|counters| counters.traces += 1);
+    StatusCode::OK
+}
+
 async fn unknown() -> Response {
     error(
         StatusCode::NOT_FOUND,
@@ -128,7 +139,7 @@ fn error(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 /// Text in the pieces that a stream delivers it in, each with the space before it.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let cut = rest

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 /// An answer of these events, each already in wire form.
-pub(super) fn response(events: Vec<String>) -> Response {
+pub(crate) fn response(events: Vec<String>) -> Response {
     let stream = stream::iter(events.into_iter().map(Ok::<_, Infallible>));
     let mut response = Response::new(Body::from_stream(stream));
     let headers = response.headers_mut();
@@ -22,11 +22,11 @@ pub(super) fn response(events: Vec<String>) -> Response {
 }
 
 /// An event with a name, as the Responses API sends them.
-pub(super) fn named(event: &str, data: &str) -> String {
+pub(crate) fn named(event: &str, data: &str) -> String {
     format!("event: {event}\ndata: {data}\n\n")
 }
 
 /// One without, as chat completions are sent.
-pub(super) fn unnamed(data: &str) -> String {
+pub(crate) fn unnamed(data: &str) -> String {
     format!("data: {data}\n\n")
 }

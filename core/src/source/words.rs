@@ -52,9 +52,35 @@ impl Words {
     }
 }
 
+/// Who keeps a file with a token, and what names it.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    who: &'static str,
+    variable: &'static str,
+    option: &'static str,
+}
+
+impl Keeper {
+    pub(crate) const SIDECAR: Self = Self {
+        who: "the sidecar that writes it",
+        variable: "OPENAI_IDENTITY_TOKEN_FILE",
+        option: "identity_token_file",
+    };
+    pub(crate) const BRIDGE: Self = Self {
+        who: "the svidex bridge that keeps it",
+        variable: "SVIDEX_ACCESS_TOKEN_FILE",
+        option: "access_token_file",
+    };
+}
+
 impl Words {
     /// Why a token file cannot be read. `what` goes on from the system's own words.
-    pub(crate) fn of_file(cause: &Cause, place: &Place) -> Option<Self> {
+    pub(crate) fn of_file(cause: &Cause, place: &Place, keeper: &Keeper) -> Option<Self> {
+        let Keeper {
+            who: writer,
+            variable,
+            option,
+        } = keeper;
         Some(match cause {
             Cause::NoEntry(directory) => Self::new(
                 format!(
@@ -69,12 +95,14 @@ impl Words {
             ),
             Cause::Io(io::ErrorKind::NotFound) => Self::new(
                 format!("it is not there{place}"),
-                "is the sidecar that writes it running, and its directory mounted here? \
-                 OPENAI_IDENTITY_TOKEN_FILE names the path as this process sees it",
+                format!(
+                    "is {writer} running, and its directory mounted here? {variable} names the \
+                     path as this process sees it"
+                ),
             ),
             Cause::Io(io::ErrorKind::NotADirectory) => Self::new(
                 format!("a part of its path is not a directory{place}"),
-                "correct OPENAI_IDENTITY_TOKEN_FILE (identity_token_file)",
+                format!("correct {variable} ({option})"),
             ),
             Cause::Io(io::ErrorKind::PermissionDenied) => {
                 let seen = match place {
@@ -100,7 +128,7 @@ fn of_socket(kind: io::ErrorKind, place: &Place) -> Option<Words> {
     let is_no_socket = matches!(place, Place::There { socket: false, .. });
     Some(match kind {
         _ if is_no_socket => Words::new(
-            "cannot be reached: what is at that path is no socket",
+            "cannot be reached: what is at that path is no socket, so nobody listens there",
             "correct SPIFFE_ENDPOINT_SOCKET (endpoint_socket): it names a file or a directory",
         ),
         io::ErrorKind::NotFound => Words::new(
