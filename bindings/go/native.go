@@ -59,7 +59,7 @@ func takeError(result C.svidex_result, failure *C.svidex_error) *Error {
 	}
 	e := readError(kind, failure)
 	if failure == nil {
-		e.Message = "the native library gave no reason: a defect in svidex; please report this"
+		e.Message = "the native library gave no reason: a defect in svidex; please report this: https://github.com/svidex/svidex/issues"
 	}
 	return e
 }

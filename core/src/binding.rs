@@ -2,6 +2,7 @@
 //! They are built from one commit with this crate, so nothing in here is covered by
 //! its version: it changes and goes whenever they do.
 
+use crate::builder::Builder;
 use crate::config::{Config, Environment, Given};
 use crate::error::Error;
 use crate::provider::Provider;
@@ -33,6 +34,19 @@ pub fn replace_observer(provider: &Provider, observer: Option<Tell>) {
 /// who wait for a token hear of it.
 pub fn replace_relay(provider: &Provider, observer: Tell) {
     provider.shared.events.replace_sole(Some(observer), false);
+}
+
+/// The variables that a provider looks at.
+pub const VARIABLES: &[&str] = &Environment::NAMES;
+
+/// For hosts whose programs see another environment than the process's own: these
+/// variables are all that there are.
+pub fn with_variables(
+    mut builder: Builder,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Builder {
+    builder.environment = Some(Environment::told(variables));
+    builder
 }
 
 /// The token text with a NUL behind it, for C to borrow.

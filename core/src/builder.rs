@@ -24,6 +24,8 @@ use crate::worker::{Peers, Shared};
 pub struct Builder {
     config: Config,
     with_environment: bool,
+    /// In place of the process's.
+    pub(crate) environment: Option<Environment>,
     given: Given,
     token_endpoint: Option<Lent<OpenEndpoint>>,
     beside: Option<Provider>,
@@ -36,6 +38,7 @@ impl Provider {
         Builder {
             config,
             with_environment: false,
+            environment: None,
             given: Given::default(),
             token_endpoint: None,
             beside: None,
@@ -168,7 +171,8 @@ impl Builder {
     pub fn build(mut self) -> Result<Provider, Error> {
         let token_endpoint = self.token_endpoint.take();
         let beside = self.beside.take();
-        let (_, settings, clock) = self.settle(&Environment::read());
+        let environment = self.environment.take().unwrap_or_else(Environment::read);
+        let (_, settings, clock) = self.settle(&environment);
         let mut settings = settings?;
         if let Some(other) = beside.map(|it| it.shared)
             && settings.source.is_same_agent(&other.settings.source)

@@ -40,7 +40,8 @@ impl svidex_config {
             None => Ok(self.values.clone()),
             Some(Refused::Setting(message)) => Err(svidex_error::invalid_config(message)),
             Some(Refused::Panic(setter)) => Err(svidex_error::internal(&format!(
-                "{setter} failed: a defect in svidex; please report this"
+                "{setter} failed: a defect in svidex; please report this: {}/issues",
+                env!("CARGO_PKG_REPOSITORY")
             ))),
         }
     }

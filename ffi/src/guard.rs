@@ -81,7 +81,8 @@ fn words(payload: Box<dyn Any + Send>) -> String {
             }
         },
     };
-    format!("svidex panicked ({text}); please report this")
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    format!("svidex panicked ({text}); please report this: {repository}/issues")
 }
 
 #[cfg(test)]

@@ -83,9 +83,11 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if !self.settled {
-            self.settle(Err(svidex_error::internal(
-                "a pending call was lost: a defect in svidex; please report this",
-            )));
+            self.settle(Err(svidex_error::internal(concat!(
+                "a pending call was lost: a defect in svidex; please report this: ",
+                env!("CARGO_PKG_REPOSITORY"),
+                "/issues"
+            ))));
         }
     }
 }

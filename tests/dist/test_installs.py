@@ -28,6 +28,7 @@ from world import (
     compiler,
     emulate,
     musl_loader,
+    npm_project,
     platform_package,
     root,
     wheel,
@@ -133,34 +134,16 @@ def test_the_wheel_under_another_processor_s_python(run: Run, target: Target) ->
 # Node
 
 
-def project(run: Run, *archives: Path) -> None:
-    """An empty npm project with the packages, without the registry. Until they are in one,
-    npm finds the platform's package nowhere: it is named beside the other."""
-    (run.folder / "package.json").write_text('{ "name": "consumer", "private": true }')
-    run(
-        "npm",
-        "install",
-        "--offline",
-        "--omit=optional",
-        "--no-audit",
-        "--no-fund",
-        "--force",
-        artifact(f"npm/svidex-{VERSION}.tgz"),
-        *archives,
-    )
-    shutil.copy(PROGRAMS / "main.mjs", run.folder)
-
-
 @each([target for target in LINUX if target == NATIVE])
 def test_npm_into_an_empty_project(run: Run, target: Target) -> None:
-    project(run, platform_package(target))
+    npm_project(run, platform_package(target))
     run.job("node", "main.mjs")
     run.job("npx", "--offline", "svidex", "token")
 
 
 @each([target for target in targets(libc="glibc") if target != NATIVE])
 def test_the_addon_under_another_processor_s_node(run: Run, target: Target) -> None:
-    project(run, platform_package(target))
+    npm_project(run, platform_package(target))
     other = run.folder / "other"
     other.mkdir()
     cpu = target.npm.split("-")[1]

@@ -4,10 +4,13 @@ machines that this one can play."""
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,6 +116,54 @@ def _root(packages: tuple[str, ...]) -> Path:
 def root(target: Target, packages: list[str]) -> Path:
     """A folder with what Debian's packages hold."""
     return _root(tuple(packages))
+
+
+def npm_project(run: Run, *archives: Path) -> None:
+    """An empty npm project with the packages, without the registry. Until they are in one,
+    npm finds the platform's package nowhere: it is named beside the other."""
+    (run.folder / "package.json").write_text('{ "name": "consumer", "private": true }')
+    install = ["npm", "install", "--offline", "--omit=optional", "--force"]
+    quiet = ["--no-audit", "--no-fund"]
+    run(*install, *quiet, artifact(f"npm/svidex-{VERSION}.tgz"), *archives)
+    shutil.copy(PROGRAMS / "main.mjs", run.folder)
+
+
+def _cached(kind: str, packages: list[str], fill: Callable[[Path], None]) -> Path:
+    """A folder of the user's cache, filled once for these packages."""
+    key = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
+    folder = debian.CACHE / f"{kind}-{key}"
+    if not folder.exists():
+        debian.CACHE.mkdir(parents=True, exist_ok=True)
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        fill(partial)
+        partial.rename(folder)
+    return folder
+
+
+def npm_tools(packages: list[str]) -> Path:
+    """A node_modules folder with packages of the registry."""
+
+    def fill(folder: Path) -> None:
+        (folder / "package.json").write_text('{ "private": true }')
+        install = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
+        subprocess.run([*install, *packages], cwd=folder, check=True)
+
+    return _cached("npm", packages, fill) / "node_modules"
+
+
+def python_tools(packages: list[str]) -> Path:
+    """The folder of the programs that packages of PyPI have."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    venv = debian.CACHE / "-".join(["python", version, *packages])
+    if not (venv / "complete").exists():
+        shutil.rmtree(venv, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--quiet", *packages], check=True)
+        (venv / "complete").touch()
+    return venv / "bin"
 
 
 def musl_loader(target: Target) -> Path:

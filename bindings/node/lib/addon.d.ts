@@ -156,9 +156,10 @@ export interface NativeWorkloadIdentity {
 
 /**
  * Makes a provider; with `from_env`, what `settings` leaves out comes from the
- * process environment.
+ * variables. They are JavaScript's: a worker, a test runner and other runtimes have an
+ * environment that is not the process's.
  */
-export declare function open(settings: Settings, fromEnv: boolean): NativeProvider | Failure
+export declare function open(settings: Settings, variables: Record<string, string>, fromEnv: boolean): NativeProvider | Failure
 
 /**
  * Runs the command with these arguments, its name first, and gives its exit status.
@@ -186,6 +187,9 @@ export interface Settings {
   requestTimeoutSeconds?: number
   callTimeoutSeconds?: number
 }
+
+/** The environment variables that count. */
+export declare function variables(): Array<string>
 
 /** Version of the native library. */
 export declare function version(): string

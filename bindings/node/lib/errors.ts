@@ -81,7 +81,10 @@ export function errorFrom(failure: Failure, cause?: { cause: unknown }): SvidexE
  */
 export function defect(thrown: unknown): SvidexError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new SvidexError('internal', `a defect in svidex: ${message}`, { cause: thrown });
+  const report = 'please report it: https://github.com/svidex/svidex/issues';
+  return new SvidexError('internal', `a defect in svidex: ${message}; ${report}`, {
+    cause: thrown,
+  });
 }
 
 /** @internal Calls native code; what it throws becomes `internal`. */

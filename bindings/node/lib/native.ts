@@ -1,26 +1,50 @@
 import type * as Addon from './addon';
 
-// Each name spelled out, so that bundlers see it.
-const PACKAGES: Record<string, (() => typeof Addon)[]> = {
-  'darwin-arm64': [() => require('svidex-darwin-arm64')],
-  'darwin-x64': [() => require('svidex-darwin-x64')],
-  'linux-arm64': [
-    () => require('svidex-linux-arm64-gnu'),
-    () => require('svidex-linux-arm64-musl'),
-  ],
-  'linux-x64': [() => require('svidex-linux-x64-gnu'), () => require('svidex-linux-x64-musl')],
-};
+const MACHINE = `${process.platform}-${process.arch}`;
 
+// npm installs the package of the system's libc alone. Where both lie, as in a folder
+// made elsewhere, the wrong one does not load. Each name is spelled out, and in a `try`
+// of its own: so bundlers see it, and take it for one that may be absent.
 function load(): typeof Addon {
   const causes: unknown[] = [];
-  // npm installs the package of the system's libc alone. Where both lie, as in a folder
-  // made elsewhere, the wrong one does not load.
-  for (const required of PACKAGES[`${process.platform}-${process.arch}`] ?? []) {
-    try {
-      return required();
-    } catch (cause) {
-      causes.push(cause);
-    }
+  switch (MACHINE) {
+    case 'linux-x64':
+      try {
+        return require('svidex-linux-x64-gnu');
+      } catch (cause) {
+        causes.push(cause);
+      }
+      try {
+        return require('svidex-linux-x64-musl');
+      } catch (cause) {
+        causes.push(cause);
+      }
+      break;
+    case 'linux-arm64':
+      try {
+        return require('svidex-linux-arm64-gnu');
+      } catch (cause) {
+        causes.push(cause);
+      }
+      try {
+        return require('svidex-linux-arm64-musl');
+      } catch (cause) {
+        causes.push(cause);
+      }
+      break;
+    case 'darwin-x64':
+      try {
+        return require('svidex-darwin-x64');
+      } catch (cause) {
+        causes.push(cause);
+      }
+      break;
+    case 'darwin-arm64':
+      try {
+        return require('svidex-darwin-arm64');
+      } catch (cause) {
+        causes.push(cause);
+      }
   }
   return failing(explain(causes));
 }
@@ -46,7 +70,7 @@ function explain(causes: unknown[]): Error {
 }
 
 function absent(): string {
-  if (PACKAGES[`${process.platform}-${process.arch}`] === undefined) {
+  if (!/^(linux|darwin)-(x64|arm64)$/.test(MACHINE)) {
     const known = 'Linux (glibc 2.17 or musl 1.2, and later) and macOS, each on x64 and arm64';
     const instead =
       process.platform === 'win32'
@@ -64,8 +88,7 @@ function absent(): string {
 
 /** Such as linux-x64-musl. */
 function here(): string {
-  const machine = `${process.platform}-${process.arch}`;
-  return process.platform === 'linux' ? `${machine}-${libc()}` : machine;
+  return process.platform === 'linux' ? `${MACHINE}-${libc()}` : MACHINE;
 }
 
 function libc(): 'glibc' | 'musl' {

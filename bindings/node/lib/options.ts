@@ -125,6 +125,16 @@ export function checkProviderOptions(options: unknown): Settings {
   return settings;
 }
 
+/**
+ * @internal Of `names`, those that are set, as this program sees them: it may have put
+ * another object in the place of `process.env`, or run where that is not the process's.
+ */
+export function environmentOf(names: readonly string[]): Record<string, string> {
+  const { env } = process;
+  const set = names.filter((name) => env[name] !== undefined);
+  return Object.fromEntries(set.map((name) => [name, String(env[name])]));
+}
+
 /** @internal The same for what a call is given. */
 export function checkCallOptions(options: unknown): CallOptions {
   const { signal, timeoutSeconds } = namedOnly(options, CALL_OPTIONS);

@@ -12,6 +12,7 @@ import {
   checkListener,
   checkProviderOptions,
   checkToken,
+  environmentOf,
   type ExaminationOptions,
   type ProviderOptions,
 } from './options';
@@ -67,8 +68,9 @@ export class Provider implements TokenProvider {
   constructor(options: ProviderOptions, environment?: typeof FROM_ENV) {
     const settings = checkProviderOptions(options);
     // Without a native library it is this that fails, which is no defect.
-    const { open } = addon;
-    const native = succeeded(guarded(() => open(settings, environment === FROM_ENV)));
+    const { open, variables } = addon;
+    const set = environmentOf(guarded(variables));
+    const native = succeeded(guarded(() => open(settings, set, environment === FROM_ENV)));
     const slot = (kind: TokenKind): Slot => ({
       kind,
       read: guarded(() => native.reader(kind)),

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "napi takes no method that is not pub")]
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,18 +21,29 @@ use crate::settings::Settings;
 use crate::status::NativeStatus;
 use crate::text::TokenText;
 
-/// Makes a provider; with `from_env`, what `settings` leaves out comes from the
-/// process environment.
+/// The environment variables that count.
 #[napi(catch_unwind)]
-pub(crate) fn open(settings: Settings, from_env: bool) -> Either<NativeProvider, Failure> {
+#[must_use]
+pub(crate) fn variables() -> Vec<&'static str> {
+    fault::point("variables");
+    binding::VARIABLES.to_vec()
+}
+
+/// Makes a provider; with `from_env`, what `settings` leaves out comes from the
+/// variables. They are JavaScript's: a worker, a test runner and other runtimes have an
+/// environment that is not the process's.
+#[napi(catch_unwind)]
+pub(crate) fn open(
+    settings: Settings,
+    variables: HashMap<String, String>,
+    from_env: bool,
+) -> Either<NativeProvider, Failure> {
     fault::point("open");
-    let config = Config::from(settings);
-    let made = if from_env {
-        Provider::from_env(config)
-    } else {
-        Provider::new(config)
-    };
-    match made {
+    let mut builder = Provider::builder(Config::from(settings));
+    if from_env {
+        builder = builder.with_environment();
+    }
+    match binding::with_variables(builder, variables).build() {
         Ok(provider) => Either::A(NativeProvider {
             provider,
             queue: Arc::default(),

@@ -1,6 +1,8 @@
 // Bad input in every option and argument: refused by name, and never quoted.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { Provider } from 'svidex';
 import { failsWith } from './support/assertions.mjs';
 
@@ -149,4 +151,40 @@ test('what invalidate is given', async (t) => {
   await failsWith('invalid_config', () => provider.invalidate('\udfff'), /surrogate/);
   // Nothing that could be a token of ours, so there is nothing to drop.
   for (const token of ['', 'a\0b', 'x\r\ny', 'x'.repeat(2 ** 20)]) provider.invalidate(token);
+});
+
+// What a worker, a test runner or another runtime has is not the process's environment.
+test('the variables that count are those of process.env as the program sees it', async (t) => {
+  const fails = () => {
+    try {
+      Provider.fromEnv().close();
+      return undefined;
+    } catch (error) {
+      return error.message;
+    }
+  };
+  const whole = process.env;
+  t.after(() => {
+    process.env = whole;
+  });
+  process.env = { SPIFFE_ENDPOINT_SOCKET: 'nonsense' };
+  assert.match(fails(), /SPIFFE_ENDPOINT_SOCKET/);
+  process.env = { SPIFFE_ENDPOINT_SOCKET: 'unix:///agent.sock', SVIDEX_TOKEN_ENDPOINT: 'here' };
+  assert.match(fails(), /SVIDEX_TOKEN_ENDPOINT/);
+  delete process.env.SVIDEX_TOKEN_ENDPOINT;
+  assert.equal(fails(), undefined);
+  process.env = whole;
+  assert.match(fails(), /no source/);
+  const worker = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     import('svidex').then(({ Provider }) => {
+       const provider = Provider.fromEnv();
+       parentPort.postMessage(provider.status().source);
+       provider.close();
+     });`,
+    { eval: true, env: { SPIFFE_ENDPOINT_SOCKET: 'unix:///of/the/worker.sock' } },
+  );
+  const [source] = await once(worker, 'message');
+  assert.match(source, /of\/the\/worker/);
+  await worker.terminate();
 });

@@ -71,6 +71,7 @@ function provider(t) {
 test('making a provider', async (t) => {
   const make = () => void provider(t);
   await panics('open', make);
+  await panics('variables', make);
   await panics('reader', make);
 });
 

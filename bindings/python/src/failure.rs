@@ -26,8 +26,12 @@ impl Failure {
             )),
             Self::Panicked => make.call1((
                 ErrorKind::Internal.as_str(),
-                "svidex panicked, which is a defect of svidex: please report it with what it \
-                 printed to stderr",
+                concat!(
+                    "svidex panicked, which is a defect of svidex: please report it with what it \
+                     printed to stderr: ",
+                    env!("CARGO_PKG_REPOSITORY"),
+                    "/issues"
+                ),
                 None::<u16>,
                 None::<&str>,
                 None::<f64>,

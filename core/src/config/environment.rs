@@ -10,45 +10,48 @@ use crate::error::Error;
 pub(crate) struct Environment(HashMap<String, Result<String, ()>>);
 
 impl Environment {
+    /// All that counts.
+    pub(crate) const NAMES: [&str; 18] = [
+        "SPIFFE_ENDPOINT_SOCKET",
+        "OPENAI_IDENTITY_TOKEN_FILE",
+        "SVIDEX_ACCESS_TOKEN_FILE",
+        "SVIDEX_AUDIENCE",
+        "SVIDEX_SPIFFE_ID",
+        "OPENAI_IDENTITY_PROVIDER_ID",
+        "OPENAI_SERVICE_ACCOUNT_ID",
+        "SVIDEX_TOKEN_ENDPOINT",
+        "OPENAI_API_KEY",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HOME",
+    ];
+
     pub(crate) fn read() -> Self {
-        const NAMES: [&str; 17] = [
-            "SPIFFE_ENDPOINT_SOCKET",
-            "OPENAI_IDENTITY_TOKEN_FILE",
-            "SVIDEX_ACCESS_TOKEN_FILE",
-            "SVIDEX_AUDIENCE",
-            "SVIDEX_SPIFFE_ID",
-            "OPENAI_IDENTITY_PROVIDER_ID",
-            "OPENAI_SERVICE_ACCOUNT_ID",
-            "SVIDEX_TOKEN_ENDPOINT",
-            "OPENAI_API_KEY",
-            "HTTPS_PROXY",
-            "https_proxy",
-            "ALL_PROXY",
-            "all_proxy",
-            "NO_PROXY",
-            "no_proxy",
-            "SSL_CERT_FILE",
-            "HOME",
-        ];
-        let read = |name: &str| {
+        let read = |name: &&str| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-            Some((name.to_owned(), value.into_string().map_err(drop)))
+            Some(((*name).to_owned(), value.into_string().map_err(drop)))
         };
-        Self(
-            NAMES
-                .into_iter()
-                .chain(["SSL_CERT_DIR"])
-                .filter_map(read)
-                .collect(),
-        )
+        Self(Self::NAMES.iter().filter_map(read).collect())
+    }
+
+    /// The same of what a host says its environment is.
+    pub(crate) fn told(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let set = variables.into_iter().filter(|(_, value)| !value.is_empty());
+        Self(set.map(|(name, value)| (name, Ok(value))).collect())
     }
 
     #[cfg(test)]
     pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
-        let set = pairs.iter().filter(|(_, value)| !value.is_empty());
-        Self(
-            set.map(|(k, v)| ((*k).to_owned(), Ok((*v).to_owned())))
-                .collect(),
+        Self::told(
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
         )
     }
 

@@ -132,6 +132,10 @@ _BY_KIND: dict[str, type[Error]] = {
     )
 }
 
+# In a traceback they have the names by which a program catches them.
+for _class in (Error, *_BY_KIND.values()):
+    _class.__module__ = "svidex"
+
 
 def make(
     kind: str,
