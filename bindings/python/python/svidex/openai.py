@@ -78,6 +78,10 @@ class _Ours:
         self._tokens = provider
         return provider
 
+    def __deepcopy__(self, _memo: object) -> Self:
+        # Frameworks copy the settings that a client is among; the SDK's own cannot be.
+        return self
+
     def _for_copy(self, changes: dict[str, Any]) -> dict[str, Any]:
         credentials = (changes.get(name) for name in ("api_key", "workload_identity"))
         others = any(value is not None for value in credentials) or "provider" in changes

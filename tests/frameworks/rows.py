@@ -1,0 +1,61 @@
+"""The rows: which framework, and what its users may expect of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    language: str
+    # Of the function in the language's program.
+    name: str
+    # The file that pins its environment, and the package there that it is about.
+    pins: str
+    package: str
+    # What is caught while there is no token and none can be had.
+    error: str
+    # Runs in `make test`: its environment installs in seconds.
+    quick: bool = False
+    # Asks the token endpoint when it likes; tokens may outlive their SVIDs.
+    exchanges_by_itself: bool = False
+
+
+PYTHON = "requirements.txt"
+OPENAI2 = "requirements-openai2.txt"
+LITELLM = "requirements-litellm.txt"
+AIRFLOW = "requirements-airflow.txt"
+
+
+def python(name: str, package: str, error: str, pins: str = PYTHON, **more: bool) -> Row:
+    return Row("Python", name, pins, package, error, **more)
+
+
+OURS = "APIConnectionError from ours"
+
+ROWS = [
+    python("openai", "openai", OURS),
+    python("openai_stream", "openai", OURS),
+    python("openai_async", "openai", OURS),
+    python("openai_files", "openai", OURS),
+    python("openai_sockets", "openai", OURS),
+    python("openai", "openai", OURS, OPENAI2),
+    python("openai_async", "openai", OURS, OPENAI2),
+    python("auth", "openai", "ExchangeUnavailableError from ours"),
+    python("langchain", "langchain-openai", "OpenAIConnectionError from ours"),
+    python("litellm", "litellm", "InternalServerError from ours", LITELLM),
+    python("openai_agents", "openai-agents", OURS),
+    python("pydantic_ai", "pydantic-ai-slim", "ModelConnectionError from ours"),
+    python("llama_index", "llama-index-llms-openai", OURS, OPENAI2),
+    python("dspy", "dspy", "LMServerError from ours", LITELLM),
+    python("instructor", "instructor", OURS, OPENAI2),
+    python(
+        "airflow",
+        "apache-airflow-providers-openai",
+        "OpenAIError",
+        AIRFLOW,
+        exchanges_by_itself=True,
+    ),
+    python("otlp", "opentelemetry-exporter-otlp-proto-http", "RuntimeError"),
+    python("anthropic", "anthropic", "WorkloadIdentityError", exchanges_by_itself=True),
+]
