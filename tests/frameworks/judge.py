@@ -102,47 +102,56 @@ def judge(command: list[str | Path], svid_seconds: int) -> Seen:
     with (
         tempfile.TemporaryDirectory() as directory,
         OwnEmulator(Path(directory)) as world,
-        Program(command, world) as program,
     ):
-        return _judge(program, world, svid_seconds)
+        seen = Seen()
+        with Program(command, world) as program:
+            _over_trouble(program, world, seen)
+        # Providers of before would go on exchanging.
+        with Program(command, world) as program:
+            _over_rotations(program, world, seen, svid_seconds)
+        return seen
 
 
-def _judge(program: Program, world: OwnEmulator, svid_seconds: int) -> Seen:
-    seen = Seen()
-    who = world.info["spiffe_ids"][0]
-
-    def answered() -> bool:
-        return who in program.tell("ask").get("answer", "")
-
+def _over_trouble(program: Program, world: OwnEmulator, seen: Seen) -> None:
     program.begin()
-    first = program.tell("ask")
-    if who not in first.get("answer", ""):
-        raise RuntimeError(f"the first call: {first}")
+    said = program.tell("ask")
+    if not _is_answer(said, world):
+        raise RuntimeError(f"the first call: {said}")
     seen.call = True
     world.revoke_access_tokens()
-    asked = [answered() for _ in range(CALLS_AFTER_A_REVOCATION)]
+    asked = [_is_answer(program.tell("ask"), world) for _ in range(CALLS_AFTER_A_REVOCATION)]
     seen.failed_after_revocation = asked.count(False)
     seen.unauthorized = world.counters()["api_unauthorized"]
 
     world.fault("token_endpoint", status=503)
-    seen.outage_with_a_token = answered()
+    seen.outage_with_a_token = _is_answer(program.tell("ask"), world)
     program.begin()
     said = program.tell("ask")
     ours = " from ours" if said.get("ours") else ""
     seen.outage_without = f"{said['error']}{ours}" if "error" in said else "an answer"
     world.heal()
 
+
+def _over_rotations(
+    program: Program, world: OwnEmulator, seen: Seen, svid_seconds: int
+) -> None:
     world.settings(svid_ttl_seconds=svid_seconds)
     program.begin()
-    if not answered():
-        raise RuntimeError("no answer before the rotations")
+
+    def ask() -> None:
+        said = program.tell("ask")
+        if not _is_answer(said, world):
+            raise RuntimeError(f"a call over a rotation: {said}")
+
+    ask()
     before = world.counters()
     while world.counters()["exchanges_ok"] < before["exchanges_ok"] + ROTATIONS:
         seen.calls += 1
-        said = program.tell("ask")
-        if who not in said.get("answer", ""):
-            raise RuntimeError(f"a call over a rotation: {said}")
+        ask()
     after = world.counters()
     seen.rotations = after["svids_minted"] - before["svids_minted"]
     seen.exchanges = after["exchanges_ok"] - before["exchanges_ok"]
-    return seen
+
+
+def _is_answer(said: dict[str, Any], world: OwnEmulator) -> bool:
+    return world.info["spiffe_ids"][0] in said.get("answer", "")

@@ -31,6 +31,14 @@ def python(name: str, package: str, error: str, pins: str = PYTHON, **more: bool
     return Row("Python", name, pins, package, error, **more)
 
 
+NODE20 = "node/node20/package.json"
+NODE22 = "node/node22/package.json"
+
+
+def node(name: str, package: str, error: str, pins: str = NODE22, **more: bool) -> Row:
+    return Row("Node", name, pins, package, error, **more)
+
+
 OURS = "APIConnectionError from ours"
 
 ROWS = [
@@ -58,4 +66,16 @@ ROWS = [
     ),
     python("otlp", "opentelemetry-exporter-otlp-proto-http", "RuntimeError"),
     python("anthropic", "anthropic", "WorkloadIdentityError", exchanges_by_itself=True),
+    node("openai", "openai", OURS, NODE20),
+    node("openaiStream", "openai", OURS, NODE20),
+    node("openaiSockets", "openai", OURS, NODE20),
+    node("aiSdk", "@ai-sdk/openai", "RetryError from ours", NODE20),
+    node("openai", "openai", OURS),
+    node("openaiStream", "openai", OURS),
+    node("openaiSockets", "openai", OURS),
+    node("fetching", "openai", "TypeError from ours"),
+    node("aiSdk", "@ai-sdk/openai", "RetryError from ours"),
+    node("langchain", "@langchain/openai", OURS),
+    node("agents", "@openai/agents", OURS),
+    node("anthropic", "@anthropic-ai/sdk", "WorkloadIdentityError", exchanges_by_itself=True),
 ]

@@ -1,0 +1,49 @@
+// Puts one framework at the disposal of run.py: see judge.py for what it is asked.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"time"
+
+	svidex "github.com/svidex/svidex/bindings/go"
+)
+
+type said struct {
+	Answer  string `json:"answer"`
+	Error   string `json:"error,omitempty"`
+	Ours    bool   `json:"ours"`
+	Message string `json:"message"`
+}
+
+func main() {
+	var current ask
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var answer string
+		var err error
+		if lines.Text() == "begin" {
+			current, err = rows[os.Args[1]]()
+		} else {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			answer, err = current(ctx)
+			cancel()
+		}
+		text, _ := json.Marshal(describe(answer, err))
+		fmt.Println(string(text))
+	}
+}
+
+func describe(answer string, err error) any {
+	if err == nil {
+		return map[string]string{"answer": answer}
+	}
+	var ours *svidex.Error
+	message := err.Error()
+	return said{Error: reflect.TypeOf(err).String(), Ours: errors.As(err, &ours), Message: message[:min(len(message), 500)]}
+}

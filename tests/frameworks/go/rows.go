@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/option"
+	einoopenai "github.com/cloudwego/eino-ext/components/model/openai"
+	"github.com/cloudwego/eino/schema"
+	"github.com/firebase/genkit/go/ai"
+	"github.com/firebase/genkit/go/genkit"
+	genkitopenai "github.com/firebase/genkit/go/plugins/compat_oai/openai"
+	openaiv1 "github.com/openai/openai-go/option"
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/responses"
+	svidex "github.com/svidex/svidex/bindings/go"
+	"github.com/svidex/svidex/bindings/go/svidexopenai"
+	"github.com/tmc/langchaingo/llms"
+	langchainopenai "github.com/tmc/langchaingo/llms/openai"
+)
+
+const (
+	model    = "gpt-5-mini"
+	question = "Who am I?"
+)
+
+// ask asks a model who we are.
+type ask func(ctx context.Context) (string, error)
+
+// rows has a function for each framework, with what its users would write. It is
+// called anew for a fresh start, and its function many times.
+var rows = map[string]func() (ask, error){
+	"openai":       askOpenAI,
+	"openaiStream": askOpenAIStream,
+	"transport":    askTransport,
+	"langchaingo":  askLangchain,
+	"eino":         askEino,
+	"genkit":       askGenkit,
+	"anthropic":    askAnthropic,
+}
+
+func input() responses.ResponseNewParams {
+	text := responses.ResponseNewParamsInputUnion{OfString: openai.String(question)}
+	return responses.ResponseNewParams{Model: model, Input: text}
+}
+
+func askOpenAI() (ask, error) {
+	provider, err := svidex.NewFromEnv(svidex.Config{})
+	if err != nil {
+		return nil, err
+	}
+	client := openai.NewClient(svidexopenai.WithAccessToken(provider))
+	return func(ctx context.Context) (string, error) {
+		answer, err := client.Responses.New(ctx, input())
+		if err != nil {
+			return "", err
+		}
+		return answer.OutputText(), nil
+	}, nil
+}
+
+func askOpenAIStream() (ask, error) {
+	provider, err := svidex.NewFromEnv(svidex.Config{})
+	if err != nil {
+		return nil, err
+	}
+	client := openai.NewClient(svidexopenai.WithAccessToken(provider))
+	return func(ctx context.Context) (string, error) {
+		var text strings.Builder
+		stream := client.Responses.NewStreaming(ctx, input())
+		for stream.Next() {
+			text.WriteString(stream.Current().Delta)
+		}
+		return text.String(), stream.Err()
+	}, nil
+}
+
+// httpClient is for whatever takes one, and wants a key that it does not need.
+func httpClient() (*http.Client, error) {
+	provider, err := svidex.NewFromEnv(svidex.Config{})
+	if err != nil {
+		return nil, err
+	}
+	transport, err := svidex.NewTransport(provider, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+func askTransport() (ask, error) {
+	client, err := httpClient()
+	if err != nil {
+		return nil, err
+	}
+	body := fmt.Sprintf(`{"model": %q, "input": %q}`, model, question)
+	return func(ctx context.Context) (string, error) {
+		url := "https://api.openai.com/v1/responses"
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			return "", err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = response.Body.Close() }()
+		text, err := io.ReadAll(response.Body)
+		if response.StatusCode != http.StatusOK {
+			return "", errors.Join(err, errors.New(response.Status))
+		}
+		return string(text), err
+	}, nil
+}
+
+func askLangchain() (ask, error) {
+	client, err := httpClient()
+	if err != nil {
+		return nil, err
+	}
+	model, err := langchainopenai.New(
+		langchainopenai.WithHTTPClient(client), langchainopenai.WithToken("unused"), langchainopenai.WithModel(model),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (string, error) {
+		return llms.GenerateFromSinglePrompt(ctx, model, question)
+	}, nil
+}
+
+func askEino() (ask, error) {
+	client, err := httpClient()
+	if err != nil {
+		return nil, err
+	}
+	config := &einoopenai.ChatModelConfig{HTTPClient: client, APIKey: "unused", Model: model}
+	chat, err := einoopenai.NewChatModel(context.Background(), config)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (string, error) {
+		message, err := chat.Generate(ctx, []*schema.Message{schema.UserMessage(question)})
+		if err != nil {
+			return "", err
+		}
+		return message.Content, nil
+	}, nil
+}
+
+func askGenkit() (ask, error) {
+	client, err := httpClient()
+	if err != nil {
+		return nil, err
+	}
+	// It is over version 1 of the SDK, whose options ours are not.
+	plugin := &genkitopenai.OpenAI{APIKey: "unused", Opts: []openaiv1.RequestOption{openaiv1.WithHTTPClient(client)}}
+	kit := genkit.Init(context.Background(), genkit.WithPlugins(plugin))
+	return func(ctx context.Context) (string, error) {
+		return genkit.GenerateText(ctx, kit, ai.WithModelName("openai/gpt-4o-mini"), ai.WithPrompt(question))
+	}, nil
+}
+
+func askAnthropic() (ask, error) {
+	provider, err := svidex.NewFromEnv(svidex.Config{Audience: "https://api.anthropic.com"})
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Unsetenv("ANTHROPIC_API_KEY")
+	client := anthropic.NewClient(anthropicoption.WithFederationTokenProvider(
+		provider.GetToken, anthropicoption.FederationOptions{
+			FederationRuleID: "fdrl_emulator",
+			OrganizationID:   "00000000-0000-4000-8000-000000000000",
+			ServiceAccountID: "svac_emulator",
+		},
+	))
+	return func(ctx context.Context) (string, error) {
+		message, err := client.Messages.New(ctx, anthropic.MessageNewParams{
+			Model: "claude", MaxTokens: 99,
+			Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(question))},
+		})
+		if err != nil {
+			return "", err
+		}
+		return message.Content[0].Text, nil
+	}, nil
+}
