@@ -90,7 +90,7 @@ def _node(pins: str, row: str) -> list[str | Path]:
 
 
 def _go(pins: str, row: str) -> list[str | Path]:
-    program = PLACE / "go-rows"
+    program = PLACE / f"rows-{Path(pins).parent.name}"
     if not _built.get(program):
         _run("go", "build", "-o", program, ".", cwd=(HERE / pins).parent)
         _built[program] = True

@@ -39,6 +39,10 @@ def node(name: str, package: str, error: str, pins: str = NODE22, **more: bool) 
     return Row("Node", name, pins, package, error, **more)
 
 
+def go(name: str, package: str, error: str, pins: str = "go/go.mod", **more: bool) -> Row:
+    return Row("Go", name, pins, package, error, **more)
+
+
 OURS = "APIConnectionError from ours"
 
 ROWS = [
@@ -78,4 +82,25 @@ ROWS = [
     node("langchain", "@langchain/openai", OURS),
     node("agents", "@openai/agents", OURS),
     node("anthropic", "@anthropic-ai/sdk", "WorkloadIdentityError", exchanges_by_itself=True),
+    go("openai", "github.com/openai/openai-go/v3", "*svidex.Error from ours"),
+    go("openaiStream", "github.com/openai/openai-go/v3", "*svidex.Error from ours"),
+    go("transport", "github.com/openai/openai-go/v3", "*url.Error from ours"),
+    go("langchaingo", "github.com/tmc/langchaingo", "*errors.errorString"),
+    go(
+        "eino",
+        "github.com/cloudwego/eino-ext/components/model/openai",
+        "*fmt.wrapError from ours",
+    ),
+    go(
+        "genkit",
+        "github.com/firebase/genkit/go",
+        "*fmt.wrapError from ours",
+        "go/genkit/go.mod",
+    ),
+    go(
+        "anthropic",
+        "github.com/anthropics/anthropic-sdk-go",
+        "*fmt.wrapError",
+        exchanges_by_itself=True,
+    ),
 ]

@@ -13,12 +13,10 @@ import (
 	anthropicoption "github.com/anthropics/anthropic-sdk-go/option"
 	einoopenai "github.com/cloudwego/eino-ext/components/model/openai"
 	"github.com/cloudwego/eino/schema"
-	"github.com/firebase/genkit/go/ai"
-	"github.com/firebase/genkit/go/genkit"
-	genkitopenai "github.com/firebase/genkit/go/plugins/compat_oai/openai"
-	openaiv1 "github.com/openai/openai-go/option"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/responses"
+	"svidex-frameworks/serve"
+
 	svidex "github.com/svidex/svidex/bindings/go"
 	"github.com/svidex/svidex/bindings/go/svidexopenai"
 	"github.com/tmc/langchaingo/llms"
@@ -30,27 +28,25 @@ const (
 	question = "Who am I?"
 )
 
-// ask asks a model who we are.
-type ask func(ctx context.Context) (string, error)
-
-// rows has a function for each framework, with what its users would write. It is
-// called anew for a fresh start, and its function many times.
-var rows = map[string]func() (ask, error){
+// A function for each framework, with what its users would write. It is called anew
+// for a fresh start, and its function many times.
+var rows = map[string]func() (serve.Ask, error){
 	"openai":       askOpenAI,
 	"openaiStream": askOpenAIStream,
 	"transport":    askTransport,
 	"langchaingo":  askLangchain,
 	"eino":         askEino,
-	"genkit":       askGenkit,
 	"anthropic":    askAnthropic,
 }
+
+func main() { serve.Rows(rows) }
 
 func input() responses.ResponseNewParams {
 	text := responses.ResponseNewParamsInputUnion{OfString: openai.String(question)}
 	return responses.ResponseNewParams{Model: model, Input: text}
 }
 
-func askOpenAI() (ask, error) {
+func askOpenAI() (serve.Ask, error) {
 	provider, err := svidex.NewFromEnv(svidex.Config{})
 	if err != nil {
 		return nil, err
@@ -65,7 +61,7 @@ func askOpenAI() (ask, error) {
 	}, nil
 }
 
-func askOpenAIStream() (ask, error) {
+func askOpenAIStream() (serve.Ask, error) {
 	provider, err := svidex.NewFromEnv(svidex.Config{})
 	if err != nil {
 		return nil, err
@@ -94,7 +90,7 @@ func httpClient() (*http.Client, error) {
 	return &http.Client{Transport: transport}, nil
 }
 
-func askTransport() (ask, error) {
+func askTransport() (serve.Ask, error) {
 	client, err := httpClient()
 	if err != nil {
 		return nil, err
@@ -120,7 +116,7 @@ func askTransport() (ask, error) {
 	}, nil
 }
 
-func askLangchain() (ask, error) {
+func askLangchain() (serve.Ask, error) {
 	client, err := httpClient()
 	if err != nil {
 		return nil, err
@@ -136,7 +132,7 @@ func askLangchain() (ask, error) {
 	}, nil
 }
 
-func askEino() (ask, error) {
+func askEino() (serve.Ask, error) {
 	client, err := httpClient()
 	if err != nil {
 		return nil, err
@@ -155,20 +151,7 @@ func askEino() (ask, error) {
 	}, nil
 }
 
-func askGenkit() (ask, error) {
-	client, err := httpClient()
-	if err != nil {
-		return nil, err
-	}
-	// It is over version 1 of the SDK, whose options ours are not.
-	plugin := &genkitopenai.OpenAI{APIKey: "unused", Opts: []openaiv1.RequestOption{openaiv1.WithHTTPClient(client)}}
-	kit := genkit.Init(context.Background(), genkit.WithPlugins(plugin))
-	return func(ctx context.Context) (string, error) {
-		return genkit.GenerateText(ctx, kit, ai.WithModelName("openai/gpt-4o-mini"), ai.WithPrompt(question))
-	}, nil
-}
-
-func askAnthropic() (ask, error) {
+func askAnthropic() (serve.Ask, error) {
 	provider, err := svidex.NewFromEnv(svidex.Config{Audience: "https://api.anthropic.com"})
 	if err != nil {
 		return nil, err

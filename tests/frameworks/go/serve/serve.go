@@ -1,5 +1,6 @@
-// Puts one framework at the disposal of run.py: see judge.py for what it is asked.
-package main
+// Package serve puts one framework at the disposal of run.py: see judge.py for what
+// it is asked.
+package serve
 
 import (
 	"bufio"
@@ -21,8 +22,12 @@ type said struct {
 	Message string `json:"message"`
 }
 
-func main() {
-	var current ask
+// Ask asks a model who we are.
+type Ask func(ctx context.Context) (string, error)
+
+// Rows serves the row that the program's argument names.
+func Rows(rows map[string]func() (Ask, error)) {
+	var current Ask
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var answer string
