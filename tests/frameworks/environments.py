@@ -35,7 +35,7 @@ def version(pins: str, package: str) -> str:
         pinned: str = json.loads(text)["dependencies"][package]
         return pinned.rpartition("@")[2]
     escaped = re.escape(package)
-    found = re.search(rf'(?m)^\s*"?{escaped}(?:\[\w+\])?"?(?:==| v| = .*?")([\w.]+)', text)
+    found = re.search(rf'(?m)^\s*"?{escaped}(?:\[\w+\])?"?(?:==| v| = .*?"=?)([\w.]+)', text)
     if found is None:
         raise LookupError(f"{pins} pins no {package}")
     return found[1]

@@ -38,7 +38,10 @@ for await (const line of createInterface(process.stdin)) {
       // The SDK's errors have one name; their classes have another.
       error: error.constructor?.name ?? typeof error,
       ours: causes.some((cause) => cause instanceof SvidexError),
-      message: causes.map((cause) => `${cause.name}: ${cause.message}`).join(' <- ').slice(0, 500),
+      message: causes
+        .map((cause) => `${cause.name}: ${cause.message}`)
+        .join(' <- ')
+        .slice(0, 500),
     };
   }
   answers(`${JSON.stringify(said)}\n`);

@@ -33,18 +33,19 @@ export async function openaiSockets() {
   const provider = Provider.fromEnv();
   // Not by the proxy, which sockets do not know.
   const client = provider.openai(OpenAI, { baseURL: world.api_base_url });
+  const options = provider.socketOptions({ hosts: [new URL(world.api_base_url).origin] });
   return async () => {
-    const realtime = await provider.connect(() => OpenAIRealtimeWS.create(client, { model }));
+    const realtime = await OpenAIRealtimeWS.create(client, { model, options });
     await new Promise((resolve, reject) => {
       realtime.on('session.created', resolve);
       realtime.on('error', reject);
     });
     realtime.close();
-    const responses = await provider.connect(() => new ResponsesWS(client));
-    responses.send({ type: 'response.create', model, input });
+    const responses = new ResponsesWS(client, options);
     const text = await new Promise((resolve, reject) => {
       responses.on('response.output_text.done', (event) => resolve(event.text));
       responses.on('error', reject);
+      responses.socket.on('open', () => responses.send({ type: 'response.create', model, input }));
     });
     responses.close();
     return text;
