@@ -3,7 +3,6 @@
 // usage: row.mjs ROW      (the emulator is described by SVIDEX_EMULATOR_INFO)
 import { createInterface } from 'node:readline';
 import { SvidexError } from 'svidex';
-import * as rows from './rows.mjs';
 
 if (!process.versions.node.startsWith('22.')) {
   // Node 20's own fetch knows no proxy.
@@ -22,12 +21,14 @@ function chain(error) {
   return found;
 }
 
+// By name, as they are asked for.
+const rows = new Map(Object.entries(await import('./rows.mjs')));
 let ask;
 for await (const line of createInterface(process.stdin)) {
   let said;
   try {
     if (line.trim() === 'begin') {
-      ask = await rows[process.argv[2]]();
+      ask = await rows.get(process.argv[2])();
       said = { answer: '' };
     } else {
       said = { answer: String(await ask()) };
