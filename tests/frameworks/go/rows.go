@@ -14,6 +14,7 @@ import (
 	einoopenai "github.com/cloudwego/eino-ext/components/model/openai"
 	"github.com/cloudwego/eino/schema"
 	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/responses"
 	"svidex-frameworks/serve"
 
@@ -31,12 +32,13 @@ const (
 // A function for each framework, with what its users would write. It is called anew
 // for a fresh start, and its function many times.
 var rows = map[string]func() (serve.Ask, error){
-	"openai":       askOpenAI,
-	"openaiStream": askOpenAIStream,
-	"transport":    askTransport,
-	"langchaingo":  askLangchain,
-	"eino":         askEino,
-	"anthropic":    askAnthropic,
+	"openai":           askOpenAI,
+	"openaiStream":     askOpenAIStream,
+	"openaiFederation": askOpenAIFederation,
+	"transport":        askTransport,
+	"langchaingo":      askLangchain,
+	"eino":             askEino,
+	"anthropic":        askAnthropic,
 }
 
 func main() { serve.Rows(rows) }
@@ -46,12 +48,21 @@ func input() responses.ResponseNewParams {
 	return responses.ResponseNewParams{Model: model, Input: text}
 }
 
-func askOpenAI() (serve.Ask, error) {
+func askOpenAI() (serve.Ask, error) { return asking(svidexopenai.WithAccessToken) }
+
+// askOpenAIFederation has the SDK exchange by itself, for the benchmarks to compare with.
+func askOpenAIFederation() (serve.Ask, error) {
+	return asking(func(provider *svidex.Provider) option.RequestOption {
+		return option.WithWorkloadIdentity(svidexopenai.WorkloadIdentity(provider))
+	})
+}
+
+func asking(credentials func(*svidex.Provider) option.RequestOption) (serve.Ask, error) {
 	provider, err := svidex.NewFromEnv(svidex.Config{})
 	if err != nil {
 		return nil, err
 	}
-	client := openai.NewClient(svidexopenai.WithAccessToken(provider))
+	client := openai.NewClient(credentials(provider))
 	return func(ctx context.Context) (string, error) {
 		answer, err := client.Responses.New(ctx, input())
 		if err != nil {

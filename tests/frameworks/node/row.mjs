@@ -26,12 +26,15 @@ const rows = new Map(Object.entries(await import('./rows.mjs')));
 let ask;
 for await (const line of createInterface(process.stdin)) {
   let said;
+  const [word, times = 1] = line.trim().split(' ');
   try {
-    if (line.trim() === 'begin') {
+    if (word === 'begin') {
       ask = await rows.get(process.argv[2])();
       said = { answer: '' };
     } else {
-      said = { answer: String(await ask()) };
+      for (let left = Number(times); left > 0; left -= 1) {
+        said = { answer: String(await ask()) };
+      }
     }
   } catch (error) {
     const causes = chain(error);

@@ -14,6 +14,13 @@ export async function openai() {
   return async () => (await client.responses.create({ model, input })).output_text;
 }
 
+// The SDK's own exchange, for the benchmarks to compare with.
+export async function openaiFederation() {
+  const { default: OpenAI } = await import('openai');
+  const client = new OpenAI({ workloadIdentity: Provider.fromEnv().workloadIdentity() });
+  return async () => (await client.responses.create({ model, input })).output_text;
+}
+
 export async function openaiStream() {
   const { default: OpenAI } = await import('openai');
   const client = Provider.fromEnv().openai(OpenAI);

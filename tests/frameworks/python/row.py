@@ -32,14 +32,16 @@ def chain(error: BaseException | None) -> list[BaseException]:
 def main(row: str) -> None:
     ask = None
     for line in sys.stdin:
+        word, _, times = line.strip().partition(" ")
         try:
-            if line.strip() == "begin":
+            if word == "begin":
                 # Rows without a provider of their own use the process's.
                 _default._made.clear()
                 ask, answer = getattr(rows, row)(), ""
             else:
                 assert ask is not None
-                answer = ask()
+                for _ in range(int(times or 1)):
+                    answer = ask()
             said: dict[str, object] = {"answer": answer}
         except Exception as error:
             ours = any(isinstance(cause, svidex.Error) for cause in chain(error))

@@ -32,6 +32,15 @@ def openai() -> Ask:
     return lambda: client.responses.create(model=MODEL, input=WHO).output_text
 
 
+def openai_federation() -> Ask:
+    # The SDK's own exchange, for the benchmarks to compare with.
+    from openai import OpenAI
+
+    provider = svidex.Provider.from_env()
+    client = OpenAI(workload_identity=provider.workload_identity())
+    return lambda: client.responses.create(model=MODEL, input=WHO).output_text
+
+
 def openai_stream() -> Ask:
     client = svidex.openai.OpenAI(svidex.Provider.from_env())
 

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	svidex "github.com/svidex/svidex/bindings/go"
@@ -32,11 +34,17 @@ func Rows(rows map[string]func() (Ask, error)) {
 	for lines.Scan() {
 		var answer string
 		var err error
-		if lines.Text() == "begin" {
+		word, count, _ := strings.Cut(lines.Text(), " ")
+		times, _ := strconv.Atoi(count)
+		if word == "begin" {
 			current, err = rows[os.Args[1]]()
 		} else {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			answer, err = current(ctx)
+			for range max(times, 1) {
+				if answer, err = current(ctx); err != nil {
+					break
+				}
+			}
 			cancel()
 		}
 		text, _ := json.Marshal(describe(answer, err))
