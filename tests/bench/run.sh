@@ -114,7 +114,7 @@ measure() {
     fi
     if wants requests; then
         say "Python, Node, Go: whole requests, and those at a rotation"
-        SVIDEX_EMULATOR_BIN=$work/svidex-emulator "$python" $here/whole_requests.py "$rounds" 20
+        SVIDEX_EMULATOR_BIN=$work/svidex-emulator "$python" $here/whole_requests.py "$rounds" 10
     fi
     if wants sizes; then
         "$python" $here/sizes.py
