@@ -62,8 +62,7 @@ def _uv() -> Path:
 
     def install() -> None:
         _run(sys.executable, "-m", "venv", "--clear", venv)
-        pip = [venv / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        _run(*pip, "install", UV)
+        _run(venv / "bin/python", "-m", "pip", "--quiet", "install", UV)
 
     _unless_done(venv, UV.encode(), install)
     return venv / "bin/uv"
