@@ -90,7 +90,7 @@ $(VENV)/bin/pytest: $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip --quiet --disable-pip-version-check install pytest
 
 .PHONY: install
-install: ## header, libraries and svidex.pc under PREFIX
+install: ## C library and command, with man pages and completions, under PREFIX
 	@ffi/install.sh $(PREFIX)
 
 .PHONY: format

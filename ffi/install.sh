@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the C library below PREFIX (default: /usr/local):
+# Installs the C library and the command below PREFIX (default: /usr/local):
 #
+#   bin/svidex, and below share/ its man pages and the completions of bash, zsh and fish
 #   include/svidex.h
 #   lib/libsvidex.a, lib/libsvidex.so -> its soname -> libsvidex.so.VERSION
 #   lib/pkgconfig/svidex.pc
@@ -18,6 +19,10 @@ esac
 built=${CARGO_TARGET_DIR:-$root/target}/ffi
 "$here/build.sh" "$built"
 
+cd "$root"
+cargo build --release -p svidex-cli -p svidex-pages
+made=${CARGO_TARGET_DIR:-$root/target}/release
+
 version=$(sed -n 's/^Version: //p' "$built/svidex.pc")
 into=${DESTDIR:-}$prefix
 install -d "$into/include" "$into/lib/pkgconfig"
@@ -31,4 +36,8 @@ sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" \
     -e "s|@LIBS_PRIVATE@|$(cat "$built/libs-private")|" \
     "$here/svidex.pc.in" >"$into/lib/pkgconfig/svidex.pc"
 chmod 644 "$into/lib/pkgconfig/svidex.pc"
-echo "svidex $version: header, libraries and svidex.pc are in $into"
+
+install -d "$into/bin"
+install -m 755 "$made/svidex" "$into/bin/svidex"
+"$made/svidex-pages" "$into/share"
+echo "svidex $version: header, libraries, svidex.pc and the command are in $into"

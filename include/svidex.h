@@ -9,8 +9,8 @@
  * used through its pointer. Handles are counted: whoever is given one owns a reference
  * to it, the function named `_retain` of its type adds another, by the same pointer,
  * and the function named `_free` lets go of one. The handle ends with its last
- * reference. Two types have no `_retain`: a svidex_config has one owner, and events are
- * lent, for as long as a callback runs. Handing NULL to `_retain` or `_free` does
+ * reference. Three types have no `_retain`: a svidex_config and a svidex_doctor have one
+ * owner, and events are lent, for as long as a callback runs. Handing NULL to `_retain` or `_free` does
  * nothing. NULL for any other handle is an error, or for functions with no svidex_result
  * the answer that their comment names (0, false, NULL where it names none).
  *
@@ -29,7 +29,7 @@
  * the handle they were asked of, and live as long as it does.
  *
  * Threads. Every handle may be used by any number of threads at once, save svidex_config
- * (one at a time). Whoever calls a function with a handle sees to it that a reference is
+ * and svidex_doctor (one at a time). Whoever calls a function with a handle sees to it that a reference is
  * held until the call returns. A thread that shares a handle therefore has a reference of
  * its own (retained before the thread starts, by somebody who has one, and freed by the
  * thread), or it is joined before the reference that it uses is freed. Given that, threads
@@ -175,6 +175,13 @@ typedef enum {
 typedef struct svidex_config svidex_config;
 
 /**
+ * Examines what a provider is, or would be, made of: tries every step from the settings
+ * to the access token once, and says what to do about what is wrong. It has one owner,
+ * and is not for use by two threads at once.
+ */
+typedef struct svidex_doctor svidex_doctor;
+
+/**
  * Why a call failed: a result code, a message for people, and what the token
  * endpoint said. Immutable; any thread may read it.
  */
@@ -198,6 +205,11 @@ typedef struct svidex_operation svidex_operation;
  * it at once. It survives `fork()`: the child uses it on its own.
  */
 typedef struct svidex_provider svidex_provider;
+
+/**
+ * What was found. Immutable; any thread may read it. Holds no token text.
+ */
+typedef struct svidex_report svidex_report;
 
 /**
  * The state of a provider at one moment. Immutable; any thread may read it.
@@ -348,7 +360,8 @@ void svidex_config_free(svidex_config *config);
  * Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
  * `tcp://IP:port`. Variable: `SPIFFE_ENDPOINT_SOCKET`.
  *
- * Either this or `identity_token_file` is needed, and not both.
+ * Either this or `identity_token_file` is needed, and not both (or, for access tokens
+ * alone, `access_token_file`).
  */
 void svidex_config_set_endpoint_socket(svidex_config *config,
                                        const char *endpoint_socket);
@@ -359,6 +372,14 @@ void svidex_config_set_endpoint_socket(svidex_config *config,
  */
 void svidex_config_set_identity_token_file(svidex_config *config,
                                            const char *identity_token_file);
+
+/**
+ * A file that `svidex bridge` keeps filled with an access token, read anew when it
+ * is due: where access tokens come from then, instead of an exchange. Needs no source
+ * of SVIDs and no IDs, and gives no SVIDs. Variable: `SVIDEX_ACCESS_TOKEN_FILE`.
+ */
+void svidex_config_set_access_token_file(svidex_config *config,
+                                         const char *access_token_file);
 
 /**
  * The audience to ask for and to insist on. Default: `https://api.openai.com/v1`.
@@ -435,7 +456,7 @@ void svidex_config_set_call_timeout_seconds(svidex_config *config,
  * carries its length: for languages whose strings may hold a NUL, which is then
  * refused instead of ending the value early. `value` may have no NUL behind it.
  *
- * A name that is not one of the ten text settings above is reported like a
+ * A name that is not one of the eleven text settings above is reported like a
  * wrong value.
  */
 void svidex_config_set_string(svidex_config *config,
@@ -892,7 +913,8 @@ const char *svidex_level_name(svidex_level level);
  * What happened, as a word that is the same in every language of svidex:
  * `subject_token_fetched`, `fetch_failed`, `access_token_exchanged`,
  * `exchange_failed`, `identity_withdrawn` (both tokens were dropped) or
- * `worker_failed` (a defect in svidex). More may be added.
+ * `worker_failed` (a defect in svidex); with `access_token_file` also
+ * `access_token_read` and `read_failed`. More may be added.
  *
  * Borrowed from the event; "" for NULL.
  */
@@ -924,6 +946,95 @@ uint64_t svidex_event_dropped_before(const svidex_event *event);
  * free it. `svidex_error_retain` keeps it beyond the callback.
  */
 const svidex_error *svidex_event_error(const svidex_event *event);
+
+/**
+ * Makes a doctor for a provider, with the settings that it was made with. The provider
+ * is not disturbed: an examination fetches and exchanges for itself. The doctor needs no
+ * reference to it.
+ *
+ * On success `*doctor` is the caller's, to be freed with `svidex_doctor_free`. Fails
+ * only with `INVALID_ARGUMENT`, if a pointer is NULL.
+ */
+svidex_result svidex_doctor_new(const svidex_provider *provider,
+                                svidex_doctor **doctor,
+                                svidex_error **error);
+
+/**
+ * Makes a doctor for the provider that `svidex_provider_new_from_env` would make of
+ * `config`, which may be NULL. Settings that none can be made of are what an examination
+ * finds first. The environment is read when one begins, by the thread that begins it.
+ *
+ * The rest is as for `svidex_doctor_new`; and it fails with `INVALID_CONFIG` if a setter
+ * of `config` was given what could not even be stored.
+ */
+svidex_result svidex_doctor_new_from_env(const svidex_config *config,
+                                         svidex_doctor **doctor,
+                                         svidex_error **error);
+
+/**
+ * Has the next examination look at this file, too: the JWKS that an administrator
+ * uploads, or has uploaded, to the Workload Identity Provider.
+ *
+ * What cannot be a string (NULL, not UTF-8) is reported when an examination begins; NULL
+ * for the doctor is ignored.
+ */
+void svidex_doctor_set_jwks_file(svidex_doctor *doctor, const char *path);
+
+/**
+ * Waits for an examination, which it begins if none is under way.
+ *
+ * `timeout_ms`: how long to wait, in milliseconds. 0 never waits: call again until the
+ * answer is another than `NOT_READY`, every 20 ms, say, from an event loop. Negative: to
+ * its end, which comes after the time of a few requests, each with
+ * `request_timeout_seconds`.
+ *
+ * On success `*report` is the caller's, to be freed with `svidex_report_free`; what is
+ * wrong outside is in it, and is no failure of this call. The call after that begins
+ * another examination.
+ *
+ * Returns `NOT_READY` if the time has passed first; the examination goes on. Fails with
+ * `INVALID_ARGUMENT` for a NULL, with `INVALID_CONFIG` for a `jwks_file` that is no string,
+ * with `SOURCE_UNAVAILABLE` if the system has no thread for it, and with
+ * `CALLED_FROM_CALLBACK` inside a callback, unless `timeout_ms` is 0.
+ */
+svidex_result svidex_doctor_examine(svidex_doctor *doctor,
+                                    int64_t timeout_ms,
+                                    svidex_report **report,
+                                    svidex_error **error);
+
+/**
+ * Frees a doctor, and ends its examination. Never waits; NULL is ignored. Reports live on.
+ */
+void svidex_doctor_free(svidex_doctor *doctor);
+
+/**
+ * Whether no check failed; false for NULL.
+ */
+bool svidex_report_is_healthy(const svidex_report *report);
+
+/**
+ * The report as one JSON object: `svidex` (the version), `at_unix_ms`, `healthy`, and
+ * `checks`, each with `id`, `outcome` ("ok", "warning", "failed", "skipped"), `seen` and
+ * `advice` (a list, the likeliest first). Borrowed from the report; "" for NULL.
+ */
+const char *svidex_report_json(const svidex_report *report);
+
+/**
+ * The same for people: a line for each check, its advice below it, and a verdict.
+ * Borrowed from the report; "" for NULL.
+ */
+const char *svidex_report_text(const svidex_report *report);
+
+/**
+ * One more reference to a report, by the same pointer; NULL for NULL.
+ */
+svidex_report *svidex_report_retain(const svidex_report *report);
+
+/**
+ * Lets go of a reference; the last one frees the report and everything borrowed from it.
+ * NULL is ignored.
+ */
+void svidex_report_free(svidex_report *report);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -63,6 +63,7 @@ want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 if [ "$what" = test ]; then
     want g++ have c++
     want valgrind have valgrind
+    want strace have strace
     want openssl have openssl
     want git have git
 fi

@@ -31,6 +31,28 @@ func TestBuildThatCannotWorkSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// Where there is no library at all, that is what a build stops at. (To build for another
+// system would compile Go's own library for it first: which files it takes is enough.)
+func TestBuildForAPlatformWithoutALibraryStopsAtThat(t *testing.T) {
+	for _, test := range []struct{ system, processor, file string }{
+		{"windows", "amd64", "platform_required.go"},
+		{"freebsd", "arm64", "platform_required.go"},
+		{"linux", "riscv64", "platform_required.go"},
+		{"linux", "arm64", "cgo_required.go"},
+		{"darwin", "amd64", "cgo_required.go"},
+	} {
+		command := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.GoFiles}}", ".")
+		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+test.system, "GOARCH="+test.processor)
+		output, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatal(string(output))
+		}
+		if got := strings.Count(string(output), "_required.go"); got != 1 || !strings.Contains(string(output), test.file) {
+			t.Errorf("%s/%s: not %s alone in %s", test.system, test.processor, test.file, output)
+		}
+	}
+}
+
 // copyOfSources is this package as it is in a fresh clone.
 func copyOfSources(t *testing.T) string {
 	t.Helper()

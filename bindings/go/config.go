@@ -12,6 +12,10 @@ type Config struct {
 	// IdentityTokenFile is a file that a sidecar keeps filled with a JWT-SVID.
 	// OPENAI_IDENTITY_TOKEN_FILE; of the two variables this one wins.
 	IdentityTokenFile string
+	// AccessTokenFile is a file that svidex bridge keeps filled with an access
+	// token: where AccessToken comes from then, instead of an exchange. It needs no
+	// source of SVIDs and no IDs, and gives no SVIDs. SVIDEX_ACCESS_TOKEN_FILE.
+	AccessTokenFile string
 	// Audience to ask for and to insist on. Default: https://api.openai.com/v1.
 	// SVIDEX_AUDIENCE.
 	Audience string

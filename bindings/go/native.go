@@ -15,6 +15,7 @@ func (c *Config) native() *C.svidex_config {
 	for _, setting := range []struct{ name, value string }{
 		{"endpoint_socket", c.EndpointSocket},
 		{"identity_token_file", c.IdentityTokenFile},
+		{"access_token_file", c.AccessTokenFile},
 		{"audience", c.Audience},
 		{"spiffe_id", c.SPIFFEID},
 		{"hint", c.Hint},

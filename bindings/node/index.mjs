@@ -2,4 +2,4 @@
 // class however a program gets at it.
 import svidex from './dist/index.js';
 
-export const { Provider, SvidexError, version } = svidex;
+export const { Provider, SvidexError, doctor, version } = svidex;

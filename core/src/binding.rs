@@ -2,9 +2,12 @@
 //! They are built from one commit with this crate, so nothing in here is covered by
 //! its version: it changes and goes whenever they do.
 
+use crate::config::{Config, Environment, Given};
+use crate::error::Error;
 use crate::provider::Provider;
 use crate::snapshot::{Token, TokenKind};
 
+pub use crate::clock::{parse_rfc3339, rfc3339};
 pub use crate::event::{Backlog, Tell};
 pub use crate::host::in_callback;
 pub use crate::limits::no_descriptor;
@@ -48,4 +51,34 @@ pub fn spiffe_id_with_nul(token: &Token) -> &str {
 #[must_use]
 pub fn scope_with_nul(token: &Token) -> Option<&str> {
     token.scope_with_nul()
+}
+
+/// The configuration with what the environment adds to it: for a program that makes
+/// several providers of one, or has to tell one configuration from another.
+///
+/// # Errors
+/// `invalid_config`: a variable is not valid UTF-8.
+pub fn with_environment(config: Config) -> Result<Config, Error> {
+    config.fill_from(&Environment::read(), &Given::default())
+}
+
+/// Whether a token that the provider gave may still be handed out.
+#[must_use]
+pub fn is_usable(provider: &Provider, token: &Token) -> bool {
+    token.held.is_usable(provider.shared.clock.now())
+}
+
+/// When its renewal is due, in milliseconds since the Unix epoch.
+#[must_use]
+pub fn due_at_unix_ms(token: &Token) -> i64 {
+    token.expires_at_unix_ms() - token.held.refresh_at_ms
+}
+
+/// The path of a file, as people write it and as the settings take it: `~/`, `file:///`.
+/// `name` is what messages call it.
+///
+/// # Errors
+/// `invalid_config`, naming it: what nobody can have meant, or a token instead of a path.
+pub fn parse_path(name: &'static str, text: &str) -> Result<std::path::PathBuf, Error> {
+    crate::config::parse_path_called(name, text, &Environment::read())
 }

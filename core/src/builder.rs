@@ -15,7 +15,7 @@ use crate::origin::{Origin, SubjectTokenSource};
 use crate::provider::Provider;
 use crate::random::random;
 use crate::secret::printable;
-use crate::source;
+use crate::source::{self, AccessTokenFile};
 use crate::worker::{Peers, Shared};
 
 /// Makes a [`Provider`] of which some parts are code of the program's own. For each
@@ -26,6 +26,7 @@ pub struct Builder {
     with_environment: bool,
     given: Given,
     token_endpoint: Option<Lent<OpenEndpoint>>,
+    beside: Option<Provider>,
     clock: Arc<dyn Clock>,
 }
 
@@ -37,6 +38,7 @@ impl Provider {
             with_environment: false,
             given: Given::default(),
             token_endpoint: None,
+            beside: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -48,6 +50,23 @@ impl Builder {
     /// variables of that part.
     pub fn with_environment(mut self) -> Self {
         self.with_environment = true;
+        self
+    }
+
+    /// Asks the agent over the connection of `other`, if it is the same agent: for SVIDs
+    /// with several audiences, which take a provider each.
+    ///
+    /// ```
+    /// # use svidex::{Config, Provider};
+    /// let config = || Config::new().endpoint_socket("unix:///run/spire/sockets/agent.sock");
+    /// let first = Provider::new(config())?;
+    /// let second = Provider::builder(config().audience("https://vault.internal"))
+    ///     .beside(&first)
+    ///     .build()?;
+    /// # Ok::<(), svidex::Error>(())
+    /// ```
+    pub fn beside(mut self, other: &Provider) -> Self {
+        self.beside = Some(other.clone());
         self
     }
 
@@ -148,8 +167,15 @@ impl Builder {
     /// `invalid_config`, naming the setting, variable or method and the fix.
     pub fn build(mut self) -> Result<Provider, Error> {
         let token_endpoint = self.token_endpoint.take();
+        let beside = self.beside.take();
         let (_, settings, clock) = self.settle(&Environment::read());
-        Provider::with_peers(settings?, clock, random, move |shared| Peers {
+        let mut settings = settings?;
+        if let Some(other) = beside.map(|it| it.shared)
+            && settings.source.is_same_agent(&other.settings.source)
+        {
+            settings.agent = Arc::clone(&other.settings.agent);
+        }
+        Provider::with_peers(settings, clock, random, move |shared| Peers {
             source: source::open(
                 &shared.settings,
                 Arc::clone(&shared.clock),
@@ -159,6 +185,7 @@ impl Builder {
                 Some(open) => Arc::new(CustomEndpoint::new(open)),
                 None => https(shared),
             },
+            access_token_file: access_token_file(shared),
         })
     }
 }
@@ -183,6 +210,14 @@ impl Builder {
         };
         (config, settings, self.clock)
     }
+}
+
+fn access_token_file(shared: &Shared) -> Option<Arc<AccessTokenFile>> {
+    let path = shared.settings.access_token_file.as_ref()?;
+    Some(Arc::new(AccessTokenFile::new(
+        path,
+        Arc::clone(&shared.clock),
+    )))
 }
 
 fn https(shared: &Shared) -> Arc<dyn TokenEndpoint> {

@@ -1,6 +1,7 @@
 //! One caller's wait, and the ends of it that callers hold.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,9 +42,7 @@ impl Call {
 
     /// To be counted as somebody who waits, in this process.
     pub(crate) fn begin(&self) -> Result<Waiting, Error> {
-        if self.kind == TokenKind::Access {
-            self.shared.settings.can_exchange()?;
-        }
+        self.shared.can_give(self.kind)?;
         let mailbox = supervisor::mailbox(&self.shared)?;
         Ok(Waiting::new(mailbox, self.kind))
     }
@@ -95,8 +94,16 @@ impl Call {
         if let Some(cause) = &outlook.last_error {
             return Error::clone(cause);
         }
-        let place = source::describe(&self.shared.settings.source);
         let seconds = self.timeout.as_secs_f64();
+        if let (TokenKind::Access, Some(path)) =
+            (self.kind, &self.shared.settings.access_token_file)
+        {
+            return Error::timeout(format!(
+                "no answer within {seconds} s: the access token file {} has not been read yet",
+                path.display()
+            ));
+        }
+        let place = source::describe(&self.shared.settings.source);
         let (ended, before) = (self.attempts_ended(), &self.ended_before);
         let (fetches, exchanges) = (
             ended.fetches - before.fetches,
@@ -141,25 +148,28 @@ struct Attempts {
 
 /// Where a call ends that does not block: the host's code, run once on a thread for
 /// that, however the call ends.
-pub(crate) struct Completion<F: FnOnce(Ended) + Send + 'static>(Option<(Ticket, F)>);
+pub(crate) struct Completion<T: Send + 'static, F: FnOnce(Result<T, Error>) + Send + 'static>(
+    Option<(Ticket, F)>,
+    PhantomData<fn(T)>,
+);
 
-impl<F: FnOnce(Ended) + Send + 'static> Completion<F> {
+impl<T: Send + 'static, F: FnOnce(Result<T, Error>) + Send + 'static> Completion<T, F> {
     pub(crate) fn new(ticket: Ticket, on_done: F) -> Self {
-        Self(Some((ticket, on_done)))
+        Self(Some((ticket, on_done)), PhantomData)
     }
 
-    pub(crate) fn end(mut self, result: Ended) {
+    pub(crate) fn end(mut self, result: Result<T, Error>) {
         self.settle(result);
     }
 
-    fn settle(&mut self, result: Ended) {
+    fn settle(&mut self, result: Result<T, Error>) {
         if let Some((ticket, on_done)) = self.0.take() {
             ticket.run(move || on_done(result));
         }
     }
 }
 
-impl<F: FnOnce(Ended) + Send + 'static> Drop for Completion<F> {
+impl<T: Send + 'static, F: FnOnce(Result<T, Error>) + Send + 'static> Drop for Completion<T, F> {
     fn drop(&mut self) {
         self.settle(Err(Error::internal(
             "a pending call was lost, which is a defect in svidex",

@@ -151,12 +151,20 @@ fn milliseconds(id: ClockId) -> i64 {
     time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
 }
 
-/// `2026-01-02T03:04:05Z` for an error message (RFC 3339).
-pub(crate) fn rfc3339(wall_ms: i64) -> String {
+/// A time of the wall clock in milliseconds, as RFC 3339 has it, in whole seconds.
+#[must_use]
+pub fn rfc3339(wall_ms: i64) -> String {
     OffsetDateTime::from_unix_timestamp(wall_ms.div_euclid(1_000))
         .ok()
         .and_then(|time| time.format(&Rfc3339).ok())
         .unwrap_or_else(|| format!("{wall_ms} ms after 1970"))
+}
+
+/// Milliseconds since 1970, of a date that has its offset with it.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 #[cfg(test)]
@@ -270,6 +278,16 @@ mod tests {
     #[test]
     fn dates() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(
+            parse_rfc3339("2000-02-29T12:34:56.789Z"),
+            Some(951_827_696_789)
+        );
+        assert_eq!(
+            parse_rfc3339(" 2000-02-29T13:34:56+01:00\n"),
+            Some(951_827_696_000)
+        );
+        assert_eq!(parse_rfc3339("2000-02-30T12:34:56Z"), None);
+        assert_eq!(parse_rfc3339("2000-02-29 12:34:56"), None);
         assert_eq!(rfc3339(951_827_696_789), "2000-02-29T12:34:56Z");
         assert_eq!(rfc3339(i64::MAX), "9223372036854775807 ms after 1970");
         assert_eq!(rfc3339(-1_000), "1969-12-31T23:59:59Z");

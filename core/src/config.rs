@@ -11,6 +11,7 @@ mod setters;
 mod values;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use spiffe::SpiffeId;
@@ -19,17 +20,19 @@ use url::Url;
 
 pub(crate) use self::environment::Environment;
 use self::field::{
-    AUDIENCE, CA_FILE, CLIENT_ID, ENDPOINT_SOCKET, Field, HINT, IDENTITY_PROVIDER_ID,
-    IDENTITY_TOKEN_FILE, SERVICE_ACCOUNT_ID, SPIFFE_ID, SSL_CERT_DIR, SSL_CERT_FILE,
-    TOKEN_ENDPOINT,
+    ACCESS_TOKEN_FILE, AUDIENCE, CA_FILE, CLIENT_ID, ENDPOINT_SOCKET, Field, HINT,
+    IDENTITY_PROVIDER_ID, IDENTITY_TOKEN_FILE, SERVICE_ACCOUNT_ID, SPIFFE_ID, SSL_CERT_DIR,
+    SSL_CERT_FILE, TOKEN_ENDPOINT,
 };
 pub(crate) use self::given::Given;
 use self::path::{fixed, parse_ca_file, parse_token_file};
+pub(crate) use self::path::{parse_jwks_file, parse_path_called};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::proxies::parse_proxy;
 pub(crate) use self::proxies::{Proxies, Proxy, Scheme};
 use self::values::{check_id, parse_spiffe_id, seconds};
 pub(crate) use self::values::{is_loopback, parse_endpoint, parse_token_endpoint};
+use crate::agent::Agent;
 use crate::error::Error;
 use crate::origin::Origin;
 
@@ -67,6 +70,14 @@ pub struct Config {
     /// A file that a sidecar keeps filled with a JWT-SVID, read anew at each
     /// renewal. `OPENAI_IDENTITY_TOKEN_FILE`; of the two variables this one wins.
     pub identity_token_file: Option<String>,
+    /// A file that `svidex bridge` keeps filled with an access token, read anew
+    /// when it is due: where `access_token` comes from then, instead of an exchange.
+    /// It needs no source of SVIDs and no IDs, and gives no SVIDs.
+    /// `SVIDEX_ACCESS_TOKEN_FILE`.
+    ///
+    /// The file holds the token alone, whose end is the token's own `exp` or else the
+    /// file's modification time; or the JSON object that `svidex token --json` prints.
+    pub access_token_file: Option<String>,
     /// The audience to ask for and to insist on. Default
     /// `https://api.openai.com/v1`. `SVIDEX_AUDIENCE`.
     pub audience: Option<String>,
@@ -106,11 +117,21 @@ const FILE_WON: &str = "OPENAI_IDENTITY_TOKEN_FILE and SPIFFE_ENDPOINT_SOCKET ar
                         set endpoint_socket; to go on with the file unset SPIFFE_ENDPOINT_SOCKET or \
                         set identity_token_file";
 
+/// An access token's file is no source of SVIDs.
+const NO_SVIDS: &str = "no source of JWT-SVIDs is set, and access_token_file \
+                        (SVIDEX_ACCESS_TOKEN_FILE) gives access tokens alone: for SVIDs set \
+                        endpoint_socket (SPIFFE_ENDPOINT_SOCKET) or identity_token_file \
+                        (OPENAI_IDENTITY_TOKEN_FILE) too";
+
 /// A validated [`Config`]: nothing in here can be wrong by form any more.
 pub(crate) struct Settings {
     pub(crate) source: SourceSettings,
+    /// The connection of the source, where that is a Workload API.
+    pub(crate) agent: Arc<Agent>,
     /// Both source variables are set, and nothing else chose between them.
     pub(crate) file_won: bool,
+    /// Where access tokens come from, if not from an exchange.
+    pub(crate) access_token_file: Option<PathBuf>,
     pub(crate) audience: String,
     /// The reason, where an access token cannot be asked for.
     pub(crate) exchange: Result<ExchangeSettings, Error>,
@@ -136,6 +157,8 @@ pub(crate) enum SourceSettings {
         path: PathBuf,
         spiffe_id: Option<SpiffeId>,
     },
+    /// There is none: access tokens alone, from their file.
+    None,
     /// The program brings it.
     Custom {
         origin: Origin,
@@ -143,11 +166,40 @@ pub(crate) enum SourceSettings {
     },
 }
 
+impl SourceSettings {
+    /// The one that is asked for.
+    pub(crate) fn spiffe_id(&self) -> Option<&SpiffeId> {
+        match self {
+            Self::WorkloadApi { spiffe_id, .. }
+            | Self::File { spiffe_id, .. }
+            | Self::Custom { spiffe_id, .. } => spiffe_id.as_ref(),
+            Self::None => None,
+        }
+    }
+
+    pub(crate) fn is_same_agent(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::WorkloadApi { uri, .. }, Self::WorkloadApi { uri: other, .. }) => uri == other,
+            _ => false,
+        }
+    }
+}
+
 impl Settings {
+    /// Why no SVID can be asked for, if none can.
+    pub(crate) fn can_fetch(&self) -> Result<(), Error> {
+        match &self.source {
+            SourceSettings::None => Err(Error::invalid_config(NO_SVIDS)),
+            _ => Ok(()),
+        }
+    }
+
     /// Why no access token can be asked for, if none can.
-    pub(crate) fn can_exchange(&self) -> Result<(), Error> {
+    pub(crate) fn can_give_access(&self) -> Result<(), Error> {
         match &self.exchange {
-            Err(error) if !self.brings_endpoint => Err(error.clone()),
+            Err(error) if !self.brings_endpoint && self.access_token_file.is_none() => {
+                Err(error.clone())
+            }
             _ => Ok(()),
         }
     }
@@ -183,6 +235,7 @@ impl Config {
             }
         }
         for (field, name) in [
+            (&mut self.access_token_file, "SVIDEX_ACCESS_TOKEN_FILE"),
             (&mut self.audience, "SVIDEX_AUDIENCE"),
             (&mut self.spiffe_id, "SVIDEX_SPIFFE_ID"),
             (
@@ -192,7 +245,9 @@ impl Config {
             (&mut self.service_account_id, "OPENAI_SERVICE_ACCOUNT_ID"),
             (&mut self.token_endpoint, "SVIDEX_TOKEN_ENDPOINT"),
         ] {
-            let is_given = name == "SVIDEX_TOKEN_ENDPOINT" && given.token_endpoint;
+            // Both say where access tokens come from, and the program says it in code.
+            let of_endpoint = ["SVIDEX_TOKEN_ENDPOINT", "SVIDEX_ACCESS_TOKEN_FILE"];
+            let is_given = given.token_endpoint && of_endpoint.contains(&name);
             if field.is_none() && !is_given {
                 *field = env.get(name)?;
             }
@@ -236,6 +291,12 @@ impl Config {
                  one",
             ));
         }
+        if given.token_endpoint && self.access_token_file.is_some() {
+            return Err(Error::invalid_config(
+                "access_token_file is set, and the program brings a token endpoint of its own: \
+                 choose one",
+            ));
+        }
         for (field, value) in self.texts() {
             field.check(value.as_deref())?;
             if let Some(text) = value {
@@ -259,6 +320,10 @@ impl Config {
         let exchange = self.exchange_settings(&token_endpoint)?;
         let audience = self.expected_audience()?;
         let http = self.http_settings(env, given.proxies, given.roots)?;
+        let access_token_file = self.access_token_file.as_deref();
+        let access_token_file = access_token_file
+            .map(|it| parse_token_file(ACCESS_TOKEN_FILE, it, env))
+            .transpose()?;
         Ok(Settings {
             source: source_settings(
                 self.endpoint_socket,
@@ -266,9 +331,12 @@ impl Config {
                 given.source,
                 spiffe_id,
                 self.hint,
+                access_token_file.is_some(),
                 env,
             )?,
+            agent: Arc::default(),
             file_won: false,
+            access_token_file,
             audience,
             exchange,
             brings_endpoint: given.token_endpoint,
@@ -308,10 +376,11 @@ impl Config {
     }
 
     /// Those that hold text.
-    fn texts(&mut self) -> [(Field, &mut Option<String>); 10] {
+    fn texts(&mut self) -> [(Field, &mut Option<String>); 11] {
         [
             (ENDPOINT_SOCKET, &mut self.endpoint_socket),
             (IDENTITY_TOKEN_FILE, &mut self.identity_token_file),
+            (ACCESS_TOKEN_FILE, &mut self.access_token_file),
             (AUDIENCE, &mut self.audience),
             (SPIFFE_ID, &mut self.spiffe_id),
             (HINT, &mut self.hint),
@@ -404,6 +473,7 @@ fn source_settings(
     origin: Option<Origin>,
     spiffe_id: Option<SpiffeId>,
     hint: Option<String>,
+    is_optional: bool,
     env: &Environment,
 ) -> Result<SourceSettings, Error> {
     if let Some(origin) = origin {
@@ -423,6 +493,7 @@ fn source_settings(
         (Some(_), Some(_)) => Err(Error::invalid_config(
             "both endpoint_socket and identity_token_file are set: choose one source",
         )),
+        (None, None) if is_optional => Ok(SourceSettings::None),
         (None, None) => Err(Error::invalid_config(
             "no source of JWT-SVIDs: set endpoint_socket (SPIFFE_ENDPOINT_SOCKET) for a Workload \
              API, or identity_token_file (OPENAI_IDENTITY_TOKEN_FILE) for a file that a sidecar \
@@ -439,7 +510,7 @@ fn source_settings(
              leave it out, or use endpoint_socket",
         )),
         (None, Some(path)) => Ok(SourceSettings::File {
-            path: parse_token_file(&path, env)?,
+            path: parse_token_file(IDENTITY_TOKEN_FILE, &path, env)?,
             spiffe_id,
         }),
     }

@@ -18,26 +18,40 @@
 
 mod clocks;
 mod endpoint;
+mod examination;
 mod inspection;
 mod issuer;
-mod place;
+mod jwks;
+mod keys;
+mod reach;
 mod report;
+mod rotation;
 mod source;
 mod svid;
+mod upload;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
+use self::jwks::Kind;
+use self::rotation::Known;
+use self::upload::Upload;
 use crate::builder::Builder;
 use crate::clock::{Clock, Now};
-use crate::config::{Config, Environment, Settings};
+use crate::config::{Config, Environment, Settings, parse_jwks_file};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
 use crate::provider::Provider;
 use crate::runtime;
 use crate::source::{Checks, checks};
+use crate::worker::Shared;
 
+pub use examination::Examination;
 pub use inspection::Inspection;
 pub use report::{Check, CheckId, Outcome, Report};
 
@@ -46,9 +60,26 @@ pub use report::{Check, CheckId, Outcome, Report};
 /// the first finding, not an error.
 pub struct Doctor {
     config: Result<Config, Error>,
-    settings: Result<Settings, Error>,
+    settings: Subject,
     clock: Arc<dyn Clock>,
     has_api_key: bool,
+    jwks_file: Option<Result<PathBuf, Error>>,
+}
+
+/// Whose settings are looked at.
+enum Subject {
+    /// Those of no provider, and perhaps of none that there can be.
+    Settings(Box<Result<Settings, Error>>),
+    Provider(Arc<Shared>),
+}
+
+impl Subject {
+    fn settings(&self) -> Result<&Settings, Error> {
+        match self {
+            Self::Settings(settings) => settings.as_ref().as_ref().map_err(Clone::clone),
+            Self::Provider(shared) => Ok(&shared.settings),
+        }
+    }
 }
 
 impl Doctor {
@@ -69,16 +100,40 @@ impl Doctor {
     #[must_use]
     pub fn of(builder: Builder) -> Self {
         let environment = Environment::read();
-        let has_api_key = environment
-            .get("OPENAI_API_KEY")
-            .map_or(true, |key| key.is_some());
         let (config, settings, clock) = builder.settle(&environment);
         Self {
             config,
-            settings,
+            settings: Subject::Settings(Box::new(settings)),
             clock,
-            has_api_key,
+            has_api_key: has_api_key(&environment),
+            jwks_file: None,
         }
+    }
+
+    /// For this provider, with the settings that it was made with. It is not disturbed:
+    /// the examination fetches and exchanges for itself.
+    #[must_use]
+    pub fn of_provider(provider: &Provider) -> Self {
+        let shared = Arc::clone(&provider.shared);
+        let settings = &shared.settings;
+        let mut config = Config::new().audience(&settings.audience);
+        config.spiffe_id = settings.source.spiffe_id().map(ToString::to_string);
+        Self {
+            config: Ok(config),
+            clock: Arc::clone(&shared.clock),
+            settings: Subject::Provider(shared),
+            has_api_key: has_api_key(&Environment::read()),
+            jwks_file: None,
+        }
+    }
+
+    /// Looks at this file, too: the JWKS that the Workload Identity Provider has, or is
+    /// to have, from an administrator. Then it does not count whether OpenAI reaches the
+    /// issuer.
+    #[must_use]
+    pub fn jwks_file(mut self, path: impl AsRef<str>) -> Self {
+        self.jwks_file = Some(parse_jwks_file(path.as_ref(), &Environment::read()));
+        self
     }
 
     /// Tries every step once, from any executor: fetches one SVID, asks its
@@ -100,10 +155,10 @@ impl Doctor {
         self,
     ) -> impl Future<Output = Result<Inspection, Error>> + Send + 'static {
         on_runtime(async move {
-            let settings = self.settings?;
+            let settings = self.settings.settings()?;
             let clock = self.clock;
-            let checks = checks(&settings, Arc::clone(&clock));
-            let found = source::look(&settings, &checks).await?;
+            let checks = checks(settings, Arc::clone(&clock));
+            let found = source::look(settings, &checks).await?;
             Inspection::of(&found.token, &checks, clock.now())
         })
     }
@@ -128,14 +183,15 @@ impl Doctor {
         Inspection::of(jwt::bare(token), &checks, now)
     }
 
-    async fn run(self) -> Report {
+    async fn run(mut self) -> Report {
         let started = self.clock.now();
         let mut found = Vec::new();
-        match &self.settings {
+        match self.settings.settings() {
             Ok(settings) => {
                 found.push(configuration(settings));
                 found.push(api_key(self.has_api_key));
-                found.extend(examine(settings, &self.clock).await);
+                let jwks_file = self.jwks_file.take();
+                found.extend(examine(settings, &self.clock, jwks_file).await);
             }
             Err(error) => {
                 found.push(
@@ -143,6 +199,12 @@ impl Doctor {
                         .advise("correct the setting that the message names"),
                 );
                 found.push(api_key(self.has_api_key));
+                // The file can be looked at without a configuration.
+                const LIMIT: Duration = Duration::from_secs(10);
+                if let Some(path) = self.jwks_file.take() {
+                    let upload = Upload::read(path, LIMIT).await;
+                    found.push(upload.judge(None));
+                }
             }
         }
         Report::of(found, started)
@@ -153,12 +215,26 @@ impl Doctor {
 async fn on_runtime<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    match runtime::get()?.spawn(work).await {
+    /// Whoever lets go of the future wants nothing of it any more.
+    struct AbortOnDrop(AbortHandle);
+    impl Drop for AbortOnDrop {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let task = runtime::get()?.spawn(work);
+    let _abort_on_drop = AbortOnDrop(task.abort_handle());
+    match task.await {
         Ok(result) => result,
         Err(_) => Err(Error::internal(
             "the examination panicked, which is a defect in svidex",
         )),
     }
+}
+
+fn has_api_key(environment: &Environment) -> bool {
+    let key = environment.get("OPENAI_API_KEY");
+    key.map_or(true, |key| key.is_some())
 }
 
 fn configuration(settings: &Settings) -> Check {
@@ -194,22 +270,49 @@ fn api_key(is_set: bool) -> Check {
 }
 
 /// All that needs a valid configuration.
-async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
+async fn examine(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    jwks_file: Option<Result<PathBuf, Error>>,
+) -> Vec<Check> {
     let rules = checks(settings, Arc::clone(clock));
     let token_endpoint = HttpTokenEndpoint::new(settings);
     let source = source::examine(settings, &rules).await;
     let received = clock.now();
     let mut found = source.checks;
-    let svid = source
-        .found
-        .map(|it| svid::examine(&it.token, settings, &rules, received));
+    let given = source.found.map(|it| it.token);
+    let svid = given
+        .as_ref()
+        .map(|token| svid::examine(token, settings, &rules, received));
     let jwt = svid.as_ref().and_then(|svid| svid.jwt.as_ref());
-    let (issuer, reached) = tokio::join!(
-        issuer::examine(&token_endpoint, jwt),
+    let has_upload = jwks_file.is_some();
+    let svid_text = given.as_ref().map(|it| it.as_str()).zip(jwt);
+    let upload = async {
+        match jwks_file {
+            Some(path) => Some(Upload::read(path, settings.request_timeout).await),
+            None => None,
+        }
+    };
+    let (issuer, upload, bundle, reached) = tokio::join!(
+        issuer::examine(&token_endpoint, svid_text, has_upload),
+        upload,
+        source::bundle(settings, &rules, jwt),
         endpoint::reach(settings, &token_endpoint, clock.as_ref()),
     );
     found.extend(svid.iter().flat_map(|svid| svid.checks.clone()));
-    found.extend(issuer);
+    found.extend(issuer.checks);
+    found.extend(upload.iter().map(|upload| upload.judge(svid_text)));
+    if jwt.is_some() {
+        let known = match &upload {
+            Some(upload) => upload.known(),
+            None => issuer.published.as_ref().map(|(place, jwks)| Known {
+                kind: Kind::Published,
+                place,
+                jwks,
+            }),
+        };
+        found.push(rotation::examine(&bundle, known));
+    }
     found.push(reached.check);
     let known = clocks::Known {
         ahead: reached.ahead,
@@ -218,10 +321,20 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
     };
     found.push(clocks::examine(&known));
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
-    let token = token.filter(|_| reached.ok);
-    let exchange = endpoint::exchange(settings, &token_endpoint, token, &found).await;
-    let proven = exchange.outcome == Outcome::Ok;
-    found.push(exchange);
+    // What is uploaded, OpenAI need not ask for.
+    let iss = jwt.and_then(|jwt| jwt.iss.as_deref());
+    let iss = iss.filter(|_| !has_upload);
+    let exchange = endpoint::exchange(settings, &token_endpoint, token, iss, &found).await;
+    if exchange.answered {
+        found.iter_mut().for_each(Check::yield_to_answer);
+    }
+    if let Some(iss) = iss.filter(|_| exchange.may_be_the_issuers_reach) {
+        found
+            .iter_mut()
+            .for_each(|check| svid::out_of_reach(check, iss));
+    }
+    let proven = exchange.check.outcome == Outcome::Ok;
+    found.push(exchange.check);
     if proven {
         found.iter_mut().for_each(Check::yield_to_proof);
     }

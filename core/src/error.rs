@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::cause::Cause;
 use crate::secret::printable;
 
 /// What went wrong, as one of a closed set that is the same in every language.
@@ -109,6 +110,7 @@ pub struct Error {
     oauth_code: Option<String>,
     retry_after: Option<Duration>,
     not_yet: Option<Duration>,
+    cause: Option<Cause>,
 }
 
 /// Longer advice than this from a server is a mistake, or an attack.
@@ -179,6 +181,7 @@ impl Error {
             oauth_code: None,
             retry_after: None,
             not_yet: None,
+            cause: None,
         }
     }
 
@@ -230,6 +233,16 @@ impl Error {
 
     pub(crate) fn not_yet(&self) -> Option<Duration> {
         self.not_yet
+    }
+
+    pub(crate) fn because(mut self, cause: impl Into<Option<Cause>>) -> Self {
+        self.cause = cause.into();
+        self
+    }
+
+    /// Why, as data, where that is known.
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
     }
 
     /// Which of the closed set this is.

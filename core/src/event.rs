@@ -60,6 +60,11 @@ pub enum EventKind {
     IdentityWithdrawn,
     /// The worker panicked: a defect in svidex.
     WorkerFailed,
+    /// An access token was read from its file.
+    AccessTokenRead,
+    /// The access token's file could not be read, or holds none that can be used, or
+    /// one that should have been replaced.
+    ReadFailed,
 }
 
 impl EventKind {
@@ -73,6 +78,8 @@ impl EventKind {
             Self::ExchangeFailed => "exchange_failed",
             Self::IdentityWithdrawn => "identity_withdrawn",
             Self::WorkerFailed => "worker_failed",
+            Self::AccessTokenRead => "access_token_read",
+            Self::ReadFailed => "read_failed",
         }
     }
 }

@@ -300,6 +300,14 @@ fn success(place: &str, body: &[u8]) -> Result<AccessToken, Error> {
         scope: Option<String>,
     }
     let bad = |problem: &str| malformed(place, StatusCode::OK, problem);
+    // What is otherwise an answer of the kind is nobody's login page.
+    let bad_field = |problem: &str| {
+        unusable(
+            place,
+            StatusCode::OK,
+            &format!("{problem}; is token_endpoint OpenAI's?"),
+        )
+    };
     let body: Body = serde_json::from_slice(body)
         .map_err(|_| bad("its answer is not the JSON object of RFC 8693 §2.2.1"))?;
     let text = body
@@ -325,10 +333,18 @@ fn success(place: &str, body: &[u8]) -> Result<AccessToken, Error> {
         expires_in: None,
         scope: None,
     };
-    token = match body.expires_in.map(|value| value.as_f64()) {
+    token = match body
+        .expires_in
+        .map(|value| (value.as_f64(), value.is_string()))
+    {
         None => token,
-        Some(Some(seconds)) if seconds >= 0.001 => {
+        Some((Some(seconds), _)) if seconds >= 0.001 => {
             token.with_expires_in(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        }
+        Some((_, true)) => {
+            return Err(bad_field(
+                "its `expires_in` is a text, where RFC 8693 has a number of seconds without quotes",
+            ));
         }
         Some(_) => return Err(bad("its `expires_in` is not a number of seconds above 0")),
     };
@@ -522,10 +538,15 @@ fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 fn malformed(place: &str, status: StatusCode, problem: &str) -> Error {
+    let problem = format!("{problem}; is a proxy or a login page in between?");
+    unusable(place, status, &problem)
+}
+
+fn unusable(place: &str, status: StatusCode, problem: &str) -> Error {
     Error::new(
         ErrorKind::ExchangeUnavailable,
         FailureClass::Transient,
-        format!("{place}: {problem}; is a proxy or a login page in between?"),
+        format!("{place}: {problem}"),
     )
     .with_http_status(status.as_u16())
 }

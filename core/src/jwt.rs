@@ -37,6 +37,9 @@ pub enum JwtError {
     /// A member has a type that RFC 7519 does not allow there.
     #[error("its `{0}` has the wrong JSON type")]
     WrongType(&'static str),
+    /// A date is none of RFC 7519 §2, and what it is instead.
+    #[error("its `{0}` is {1}, not a number of seconds since 1970")]
+    NotADate(&'static str, &'static str),
     /// The signature is shorter than its algorithm makes it: a token that was
     /// cut off, as a reader sees while a file is rewritten in place.
     #[error("its signature is incomplete")]
@@ -196,8 +199,7 @@ fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, JwtError> {
 
 /// RFC 7519 §2, NumericDate: seconds, and fractions are allowed.
 fn numeric_date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, JwtError> {
-    // Year 9999: beyond it a date is a mistake, and arithmetic stays far from overflow.
-    const LAST_SECOND: f64 = 253_402_300_799.0;
+    let bad = |what| Err(JwtError::NotADate(name, what));
     match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => match number.as_f64() {
@@ -205,9 +207,39 @@ fn numeric_date(claims: &Map<String, Value>, name: &'static str) -> Result<Optio
             Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) => {
                 Ok(Some((seconds * 1_000.0) as i64))
             }
-            _ => Err(JwtError::WrongType(name)),
+            Some(number) => bad(other_number(number)),
+            None => Err(JwtError::WrongType(name)),
         },
+        Some(Value::String(text)) => bad(text_date(text.trim())),
         Some(_) => Err(JwtError::WrongType(name)),
+    }
+}
+
+/// Year 9999: beyond it a date is a mistake, and arithmetic stays far from overflow.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+
+fn other_number(number: f64) -> &'static str {
+    // From 2001 to 2128, in whichever unit.
+    let is_of_our_time = |per_second: f64| (1e9..5e9).contains(&(number / per_second));
+    match number {
+        _ if is_of_our_time(1e3) => "in milliseconds",
+        _ if is_of_our_time(1e6) => "in microseconds",
+        _ if is_of_our_time(1e9) => "in nanoseconds",
+        ..0.0 => "a negative number",
+        _ => "later than the year 9999",
+    }
+}
+
+fn text_date(text: &str) -> &'static str {
+    let is_number = text.parse::<f64>().is_ok();
+    let has_year = text.len() >= 10 && text.is_char_boundary(4) && {
+        let (year, rest) = text.split_at(4);
+        year.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with('-')
+    };
+    match () {
+        () if is_number => "a number in quotes, which makes it a text",
+        () if has_year => "a date written out as text (ISO 8601)",
+        () => "a text",
     }
 }
 

@@ -18,9 +18,11 @@
 
 // Each module imports only from those above it.
 mod secret;
+mod jwt;
+mod stray;
+mod cause;
 mod error;
 mod future;
-mod jwt;
 mod foreign;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/sync.rs")]
 mod sync;
@@ -36,6 +38,7 @@ mod host;
 mod lent;
 mod shared_memory;
 mod origin;
+mod agent;
 mod config;
 mod event;
 #[cfg_attr(all(test, feature = "shuttle"), path = "model/runtime.rs")]

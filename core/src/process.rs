@@ -188,6 +188,12 @@ pub(crate) struct User {
     gid: u32,
 }
 
+impl User {
+    pub(crate) fn uid(self) -> u32 {
+        self.uid
+    }
+}
+
 /// The effective one of this thread, at this moment. Two system calls.
 pub(crate) fn user() -> User {
     User {

@@ -302,11 +302,7 @@ impl Provider {
         let mut warnings = settings.warnings.clone();
         warnings.extend(record.warnings(now));
         Status {
-            source: match &settings.source {
-                SourceSettings::WorkloadApi { uri, .. } => format!("workload_api {uri}"),
-                SourceSettings::File { path, .. } => format!("file {}", path.display()),
-                SourceSettings::Custom { origin, .. } => format!("custom {}", origin.name),
-            },
+            source: source_of(settings),
             audience: settings.audience.clone(),
             spiffe_id: subject.as_ref().map(|token| token.spiffe_id().to_owned()),
             subject_token: token_status(&subject),
@@ -370,9 +366,7 @@ impl Provider {
     }
 
     fn mailbox(&self, kind: TokenKind) -> Result<Arc<Mailbox>, Error> {
-        if kind == TokenKind::Access {
-            self.shared.settings.can_exchange()?;
-        }
+        self.shared.can_give(kind)?;
         supervisor::mailbox(&self.shared)
     }
 }
@@ -383,6 +377,20 @@ impl std::fmt::Debug for Provider {
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
+}
+
+/// Of SVIDs, and of access tokens if those come from elsewhere.
+fn source_of(settings: &Settings) -> String {
+    let svids = match &settings.source {
+        SourceSettings::WorkloadApi { uri, .. } => Some(format!("workload_api {uri}")),
+        SourceSettings::File { path, .. } => Some(format!("file {}", path.display())),
+        SourceSettings::None => None,
+        SourceSettings::Custom { origin, .. } => Some(format!("custom {}", origin.name)),
+    };
+    let file = settings.access_token_file.as_ref();
+    let file = file.map(|path| format!("access_token_file {}", path.display()));
+    let all: Vec<_> = svids.into_iter().chain(file).collect();
+    all.join(", ")
 }
 
 fn close(shared: &Shared) {

@@ -24,3 +24,27 @@ fn bytes() -> Option<[u8; 4]> {
     let source = rustls::crypto::ring::default_provider().secure_random;
     source.fill(&mut bytes).ok().map(|()| bytes)
 }
+
+/// Seeded, so that a failing history can be replayed and shrunk: for tests.
+#[cfg(test)]
+pub(crate) struct Seeded(pub(crate) u64);
+
+#[cfg(test)]
+impl Seeded {
+    /// From 0 to 1. (Marsaglia's xorshift of 64 bits; the state is never 0.)
+    pub(crate) fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let number = (self.0 >> 11) as f64;
+        number / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+impl Default for Seeded {
+    fn default() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+}

@@ -76,6 +76,22 @@ impl Token {
         }
     }
 
+    /// An access token that somebody else has exchanged.
+    pub(crate) fn read(secret: Secret, held: Held, spiffe_id: &str) -> Self {
+        Self {
+            kind: TokenKind::Access,
+            secret,
+            generation: next_generation(),
+            owner: process::user(),
+            spiffe_id: with_nul(spiffe_id).into(),
+            scope: None,
+            expires_at_unix_ms: held.subject_exp_ms,
+            held,
+            jwt: None,
+            read: AtomicBool::new(false),
+        }
+    }
+
     /// The same token, judged anew: its text and number stay.
     pub(crate) fn with(&self, held: Held) -> Self {
         Self {
@@ -122,7 +138,8 @@ impl Token {
         self.expires_at_unix_ms
     }
 
-    /// The SPIFFE ID: the SVID's `sub`, also behind an access token.
+    /// The SPIFFE ID: the SVID's `sub`, also behind an access token. Empty if the token
+    /// came from a file that does not name it.
     #[must_use]
     pub fn spiffe_id(&self) -> &str {
         without_nul(&self.spiffe_id)

@@ -17,7 +17,8 @@ use crate::snapshot::Token;
 pub struct Status {
     /// Where SVIDs come from, such as `workload_api unix:///run/agent.sock` or
     /// `file /var/run/secrets/openai.com/token`; for a source that the program brought
-    /// `custom` and its name.
+    /// `custom` and its name. Where access tokens come from a file, that stands behind
+    /// it, or alone: `access_token_file /run/openai/token`.
     pub source: String,
     /// The audience that is asked for.
     pub audience: String,
@@ -88,10 +89,13 @@ pub struct LastError {
 pub(crate) struct Record {
     pub(crate) fetches: Attempts,
     pub(crate) exchanges: Attempts,
+    /// Of access tokens, from their file.
+    pub(crate) reads: Attempts,
     /// The token endpoint's.
     pub(crate) time: Arc<EndpointTime>,
     last_error: ArcSwapOption<LastError>,
     warnings: ArcSwapOption<Vec<String>>,
+    file_warnings: ArcSwapOption<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -133,13 +137,20 @@ impl Record {
         self.warnings.store(Some(Arc::new(warnings)));
     }
 
+    /// The same for the access token's file.
+    pub(crate) fn warn_of_file(&self, warnings: Vec<String>) {
+        self.file_warnings.store(Some(Arc::new(warnings)));
+    }
+
     pub(crate) fn last_error(&self) -> Option<LastError> {
         self.last_error.load().as_deref().cloned()
     }
 
     /// Of the last fetch, and of the clocks.
     pub(crate) fn warnings(&self, now: Now) -> Vec<String> {
-        let mut warnings = self.warnings.load().as_deref().cloned().unwrap_or_default();
+        let kept = [&self.warnings, &self.file_warnings];
+        let kept = kept.map(|it| it.load().as_deref().cloned().unwrap_or_default());
+        let mut warnings = kept.concat();
         warnings.extend(self.time.warning(now));
         warnings
     }

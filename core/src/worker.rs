@@ -3,6 +3,7 @@
 //! policy how that went.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use crate::policy::{Demand, Leg, Outcome, Rules, State, Step, Verdict};
 use crate::process::{self, User};
 use crate::report::{self, Board, Felt, Report, Reporter};
 use crate::snapshot::{Snapshot, Token, TokenKind};
-use crate::source::{self, CheckedSource, SubjectToken};
+use crate::source::{self, AccessTokenFile, CheckedSource, FileToken, SubjectToken};
 use crate::status::Record;
 use crate::sync::{ArcSwapOption, AtomicBool};
 
@@ -27,6 +28,8 @@ use crate::sync::{ArcSwapOption, AtomicBool};
 pub(crate) struct Peers {
     pub(crate) source: Arc<dyn CheckedSource>,
     pub(crate) token_endpoint: Arc<dyn TokenEndpoint>,
+    /// In place of it.
+    pub(crate) access_token_file: Option<Arc<AccessTokenFile>>,
 }
 
 /// One provider, as its callers and its worker share it.
@@ -43,6 +46,16 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) mailbox: ArcSwapOption<Mailbox>,
     pub(crate) closed: AtomicBool,
+}
+
+impl Shared {
+    /// Why nobody can be given such a token, if nobody can.
+    pub(crate) fn can_give(&self, kind: TokenKind) -> Result<(), Error> {
+        match kind {
+            TokenKind::Subject => self.settings.can_fetch(),
+            TokenKind::Access => self.settings.can_give_access(),
+        }
+    }
 }
 
 /// Runs until the provider is closed.
@@ -71,6 +84,7 @@ struct Worker {
     peers: Peers,
     state: State,
     fetch_error: Option<Arc<Error>>,
+    /// Or of the reading of an access token.
     exchange_error: Option<Arc<Error>>,
     reporter: Reporter,
 }
@@ -79,6 +93,7 @@ impl Worker {
     fn new(shared: Arc<Shared>, mailbox: Arc<Mailbox>) -> Self {
         let rules = Rules {
             refresh_buffer_ms: milliseconds(shared.settings.refresh_buffer),
+            access_from_file: shared.settings.access_token_file.is_some(),
         };
         Self {
             user: process::user(),
@@ -96,6 +111,7 @@ impl Worker {
     async fn run(mut self) {
         let mut fetch: Option<Attempt<Result<SubjectToken, Error>>> = None;
         let mut exchange: Option<Attempt<Exchanged>> = None;
+        let mut read: Option<Attempt<Result<FileToken, Error>>> = None;
         while !self.shared.closed.load(Ordering::Acquire) && self.is_same_user() {
             let now = self.look();
             let step = self.state.next(now);
@@ -103,6 +119,10 @@ impl Worker {
             let sleep = match step {
                 Step::FetchSubject => {
                     fetch = Some(self.start_fetch());
+                    continue;
+                }
+                Step::Exchange if self.peers.access_token_file.is_some() => {
+                    read = self.start_read();
                     continue;
                 }
                 Step::Exchange => {
@@ -124,6 +144,7 @@ impl Worker {
                 // What was issued to somebody else is nobody's: the loop ends.
                 result = ended(&mut fetch) => if self.is_same_user() { self.fetched(result) },
                 result = ended(&mut exchange) => if self.is_same_user() { self.exchanged(result) },
+                result = ended(&mut read) => if self.is_same_user() { self.read(result) },
                 () = self.mailbox.woken() => {}
                 () = self.shared.clock.sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
             }
@@ -217,6 +238,22 @@ impl Worker {
                 sent,
                 subject,
                 result,
+            }
+        }))
+    }
+
+    fn start_read(&self) -> Option<Attempt<Result<FileToken, Error>>> {
+        let file = Arc::clone(self.peers.access_token_file.as_ref()?);
+        let deadline = self.deadline();
+        let shared = Arc::clone(&self.shared);
+        Some(Box::pin(async move {
+            tokio::select! {
+                biased;
+                result = file.read() => result,
+                () = deadline => Err(AccessTokenFile::too_slow(
+                    access_token_file(&shared.settings),
+                    shared.settings.request_timeout.as_secs_f64(),
+                )),
             }
         }))
     }
@@ -331,6 +368,58 @@ impl Worker {
         self.shared.record.exchanges.count(succeeded);
     }
 
+    /// An access token was read from its file, or not.
+    fn read(&mut self, result: Result<FileToken, Error>) {
+        let now = self.shared.clock.now();
+        let failure = match result {
+            Ok(token) => self.take_in_access(token, now),
+            Err(error) => {
+                let outcome = Outcome::ExchangeFailed {
+                    class: error.class(),
+                    retry_after_ms: None,
+                    not_yet_ms: None,
+                    subject_rejected: false,
+                };
+                self.state.apply(now, &outcome, (self.shared.random)());
+                Some(error)
+            }
+        };
+        self.shared.record.reads.count(failure.is_none());
+        self.exchange_error = failure.map(Arc::new);
+        if self.exchange_error.is_some() {
+            let felt = Felt::of(&self.state, TokenKind::Access, now);
+            self.report_failure(TokenKind::Access, felt, now);
+        } else {
+            self.report_success(TokenKind::Access, now);
+        }
+    }
+
+    /// Why the token that the file holds is of no use, if it is of none.
+    fn take_in_access(&mut self, token: FileToken, now: Now) -> Option<Error> {
+        let cell = self.shared.snapshot.cell(TokenKind::Access);
+        let held = cell.load_full();
+        let is_same = |held: &Arc<Token>| held.expose_secret() == token.secret.expose();
+        let same = held.as_ref().is_some_and(is_same);
+        self.state.access.held = held.as_ref().map(|token| token.held);
+        let outcome = Outcome::AccessRead {
+            received: token.received,
+            life_ms: token.end - token.received.wall,
+            end_ms: token.end,
+            same,
+        };
+        self.state.apply(now, &outcome, (self.shared.random)());
+        self.shared.record.warn_of_file(token.warnings);
+        if self.state.is_not_replaced() {
+            let path = access_token_file(&self.shared.settings);
+            return Some(AccessTokenFile::not_replaced(path, token.end, now));
+        }
+        if let Some(held) = self.state.access.held.filter(|_| !same) {
+            let token = Token::read(token.secret, held, &token.spiffe_id);
+            cell.store(Some(Arc::new(token)));
+        }
+        None
+    }
+
     /// Lets readers see how long the SVID lives since more is known of the clocks.
     fn judged_anew(&self) {
         let cell = self.shared.snapshot.cell(TokenKind::Subject);
@@ -400,6 +489,9 @@ impl Worker {
         let left = leg.held.map_or(0, |held| held.left(now)) / 1_000;
         let (kind, what) = match kind {
             TokenKind::Subject => (EventKind::SubjectTokenFetched, "fetched a JWT-SVID"),
+            TokenKind::Access if self.state.rules.access_from_file => {
+                (EventKind::AccessTokenRead, "read an access token")
+            }
             TokenKind::Access => (
                 EventKind::AccessTokenExchanged,
                 "exchanged an SVID for an access token",
@@ -437,6 +529,9 @@ impl Worker {
             kind: match (felt, kind) {
                 (Felt::Withdrawn, _) => EventKind::IdentityWithdrawn,
                 (_, TokenKind::Subject) => EventKind::FetchFailed,
+                (_, TokenKind::Access) if self.state.rules.access_from_file => {
+                    EventKind::ReadFailed
+                }
                 (_, TokenKind::Access) => EventKind::ExchangeFailed,
             },
             message: match error {
@@ -460,6 +555,7 @@ impl Worker {
             last_error: last_error.clone(),
         };
         let access_error = match self.state.subject.held {
+            _ if self.state.rules.access_from_file => self.exchange_error.as_ref(),
             Some(_) => self.exchange_error.as_ref().or(self.fetch_error.as_ref()),
             None => self.fetch_error.as_ref().or(self.exchange_error.as_ref()),
         };
@@ -468,6 +564,14 @@ impl Worker {
             access: of(self.state.access_verdict(now), &access_error.cloned()),
         });
     }
+}
+
+/// Where access tokens come from, if not from an exchange.
+fn access_token_file(settings: &Settings) -> &Path {
+    settings
+        .access_token_file
+        .as_deref()
+        .unwrap_or(Path::new(""))
 }
 
 /// The attempt's result once it ends; never, while there is none.

@@ -111,7 +111,8 @@ pub unsafe extern "C" fn svidex_config_free(config: *mut svidex_config) {
 /// Where the SPIFFE Workload API listens: `unix:///path`, `unix:/path` or
 /// `tcp://IP:port`. Variable: `SPIFFE_ENDPOINT_SOCKET`.
 ///
-/// Either this or `identity_token_file` is needed, and not both.
+/// Either this or `identity_token_file` is needed, and not both (or, for access tokens
+/// alone, `access_token_file`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_config_set_endpoint_socket(
     config: *mut svidex_config,
@@ -141,6 +142,26 @@ pub unsafe extern "C" fn svidex_config_set_identity_token_file(
                 "identity_token_file",
                 text::borrow(identity_token_file),
                 |values| &mut values.identity_token_file,
+            );
+        });
+    }
+}
+
+/// A file that `svidex bridge` keeps filled with an access token, read anew when it
+/// is due: where access tokens come from then, instead of an exchange. Needs no source
+/// of SVIDs and no IDs, and gives no SVIDs. Variable: `SVIDEX_ACCESS_TOKEN_FILE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_config_set_access_token_file(
+    config: *mut svidex_config,
+    access_token_file: *const c_char,
+) {
+    // SAFETY: pointers are NULL or what the header asks for.
+    unsafe {
+        with("svidex_config_set_access_token_file", config, |config| {
+            config.set_text(
+                "access_token_file",
+                text::borrow(access_token_file),
+                |values| &mut values.access_token_file,
             );
         });
     }
@@ -337,7 +358,7 @@ pub unsafe extern "C" fn svidex_config_set_call_timeout_seconds(
 /// carries its length: for languages whose strings may hold a NUL, which is then
 /// refused instead of ending the value early. `value` may have no NUL behind it.
 ///
-/// A name that is not one of the ten text settings above is reported like a
+/// A name that is not one of the eleven text settings above is reported like a
 /// wrong value.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn svidex_config_set_string(
@@ -371,6 +392,7 @@ fn text_setting(name: &str) -> Option<Slot> {
     Some(match name {
         "endpoint_socket" => |values| &mut values.endpoint_socket,
         "identity_token_file" => |values| &mut values.identity_token_file,
+        "access_token_file" => |values| &mut values.access_token_file,
         "audience" => |values| &mut values.audience,
         "spiffe_id" => |values| &mut values.spiffe_id,
         "hint" => |values| &mut values.hint,

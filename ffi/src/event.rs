@@ -202,7 +202,8 @@ pub extern "C" fn svidex_level_name(level: MaybeUninit<svidex_level>) -> *const 
 /// What happened, as a word that is the same in every language of svidex:
 /// `subject_token_fetched`, `fetch_failed`, `access_token_exchanged`,
 /// `exchange_failed`, `identity_withdrawn` (both tokens were dropped) or
-/// `worker_failed` (a defect in svidex). More may be added.
+/// `worker_failed` (a defect in svidex); with `access_token_file` also
+/// `access_token_read` and `read_failed`. More may be added.
 ///
 /// Borrowed from the event; "" for NULL.
 #[unsafe(no_mangle)]

@@ -15,6 +15,7 @@
 )]
 
 mod config;
+mod doctor;
 mod error;
 mod event;
 mod guard;
@@ -31,6 +32,7 @@ mod token;
 mod version;
 
 pub use config::*;
+pub use doctor::*;
 pub use error::*;
 pub use event::*;
 pub use identity::*;

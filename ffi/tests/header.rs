@@ -52,7 +52,7 @@ fn version_macros() -> String {
 }
 
 /// In the order in which the header shows them.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "version.rs",
     "result.rs",
     "error.rs",
@@ -63,4 +63,5 @@ const SOURCES: [&str; 10] = [
     "identity.rs",
     "status.rs",
     "event.rs",
+    "doctor.rs",
 ];

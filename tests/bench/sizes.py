@@ -12,7 +12,7 @@ from pathlib import Path
 
 FILES = {
     "wheel": "target/wheels/svidex-*.whl",
-    "node": "bindings/node/npm/linux-x64-gnu/svidex.linux-x64-gnu.node",
+    "node": "bindings/node/npm/*/svidex.*.node",
     "so": "target/ffi/libsvidex.so",
     "a": "target/ffi/libsvidex.a",
 }

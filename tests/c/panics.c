@@ -23,6 +23,8 @@ static svidex_token *token;
 static svidex_status *status; /* of a provider that has seen everything fail once */
 static svidex_status *closed_status;
 static svidex_workload_identity *identity;
+static svidex_doctor *doctor;
+static svidex_report *report;
 static svidex_error *failure; /* of a rejected exchange */
 static inbox box;
 
@@ -116,6 +118,9 @@ TRY_FREE(svidex_token_free, svidex_token *made = NULL;
          CHECK(svidex_provider_get_token(provider, -1, &made, NULL) == SVIDEX_RESULT_OK))
 TRY_FREE(svidex_status_free, svidex_status *made = NULL;
          CHECK(svidex_provider_status(provider, &made, NULL) == SVIDEX_RESULT_OK))
+TRY_FREE(svidex_report_free, svidex_report *made = svidex_report_retain(report))
+TRY_FREE(svidex_doctor_free, svidex_doctor *made = NULL;
+         CHECK(svidex_doctor_new(provider, &made, NULL) == SVIDEX_RESULT_OK))
 TRY_FREE(svidex_workload_identity_free, svidex_workload_identity *made = NULL;
          CHECK(svidex_provider_workload_identity(provider, &made, NULL) == SVIDEX_RESULT_OK))
 TRY_FREE(svidex_operation_free, svidex_operation *made = NULL; int before = inbox_count(&box);
@@ -136,6 +141,7 @@ TRY_RETAIN(svidex_error_retain, svidex_error_free, failure)
 TRY_RETAIN(svidex_provider_retain, svidex_provider_free, provider)
 TRY_RETAIN(svidex_token_retain, svidex_token_free, token)
 TRY_RETAIN(svidex_status_retain, svidex_status_free, status)
+TRY_RETAIN(svidex_report_retain, svidex_report_free, report)
 TRY_RETAIN(svidex_workload_identity_retain, svidex_workload_identity_free, identity)
 
 TRY(svidex_operation_retain) {
@@ -185,6 +191,7 @@ TRY(svidex_config_new) {
 
 TRY_TEXT_SETTER(endpoint_socket, "unix:///run/agent.sock")
 TRY_TEXT_SETTER(identity_token_file, "/run/token")
+TRY_TEXT_SETTER(access_token_file, "/run/access")
 TRY_TEXT_SETTER(audience, "https://api.openai.com/v1")
 TRY_TEXT_SETTER(spiffe_id, "spiffe://example.org/x")
 TRY_TEXT_SETTER(hint, "x")
@@ -242,6 +249,35 @@ TRY_RESULT(svidex_provider_status, svidex_provider_status(provider, &made_status
 TRY_RESULT(svidex_provider_workload_identity,
            svidex_provider_workload_identity(provider, &made_identity, &error),
            svidex_workload_identity_free(made_identity))
+
+static svidex_doctor *made_doctor;
+static svidex_report *made_report;
+TRY_RESULT(svidex_doctor_new, svidex_doctor_new(provider, &made_doctor, &error),
+           svidex_doctor_free(made_doctor))
+TRY_RESULT(svidex_doctor_new_from_env, svidex_doctor_new_from_env(NULL, &made_doctor, &error),
+           svidex_doctor_free(made_doctor))
+TRY_RESULT(svidex_doctor_examine, svidex_doctor_examine(doctor, -1, &made_report, &error),
+           svidex_report_free(made_report))
+
+TRY(svidex_doctor_set_jwks_file) {
+    svidex_doctor *other = NULL;
+    CHECK(svidex_doctor_new(provider, &other, NULL) == SVIDEX_RESULT_OK);
+    svidex_report *found = NULL;
+    svidex_inject_panic("svidex_doctor_set_jwks_file");
+    svidex_doctor_set_jwks_file(other, "/nonexistent");
+    CHECK(svidex_doctor_examine(other, -1, &found, NULL) == SVIDEX_RESULT_OK);
+    CHECK(svidex_report_is_healthy(found));
+    svidex_report_free(found);
+    svidex_doctor_set_jwks_file(other, "/nonexistent");
+    CHECK(svidex_doctor_examine(other, -1, &found, NULL) == SVIDEX_RESULT_OK);
+    CHECK(!svidex_report_is_healthy(found));
+    svidex_report_free(found);
+    svidex_doctor_free(other);
+}
+
+TRY_VALUE(svidex_report_is_healthy, svidex_report_is_healthy(report), == false, == true)
+TRY_TEXT(svidex_report_json, report, false)
+TRY_TEXT(svidex_report_text, report, false)
 
 /* Broken, there is no callback; whole, there is one. */
 #define TRY_ASYNC(name)                                                                     \
@@ -446,9 +482,13 @@ static void set_up(void) {
     must(svidex_provider_status(other, &closed_status, &error), error);
     svidex_provider_free(other);
     emulator_reset();
+    must(svidex_doctor_new(provider, &doctor, &error), error);
+    must(svidex_doctor_examine(doctor, -1, &report, &error), error);
 }
 
 static void tear_down(void) {
+    svidex_report_free(report);
+    svidex_doctor_free(doctor);
     svidex_error_free(failure);
     svidex_status_free(closed_status);
     svidex_status_free(status);
@@ -475,6 +515,7 @@ static const test_case exports[] = {
     EXPORT(svidex_config_free),
     EXPORT(svidex_config_set_endpoint_socket),
     EXPORT(svidex_config_set_identity_token_file),
+    EXPORT(svidex_config_set_access_token_file),
     EXPORT(svidex_config_set_audience),
     EXPORT(svidex_config_set_spiffe_id),
     EXPORT(svidex_config_set_hint),
@@ -540,6 +581,16 @@ static const test_case exports[] = {
     EXPORT(svidex_status_json),
     EXPORT(svidex_status_retain),
     EXPORT(svidex_status_free),
+    EXPORT(svidex_doctor_new),
+    EXPORT(svidex_doctor_new_from_env),
+    EXPORT(svidex_doctor_set_jwks_file),
+    EXPORT(svidex_doctor_examine),
+    EXPORT(svidex_doctor_free),
+    EXPORT(svidex_report_is_healthy),
+    EXPORT(svidex_report_json),
+    EXPORT(svidex_report_text),
+    EXPORT(svidex_report_retain),
+    EXPORT(svidex_report_free),
     EXPORT(svidex_provider_observe),
     EXPORT(svidex_event_level),
     EXPORT(svidex_level_name),

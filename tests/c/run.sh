@@ -180,6 +180,29 @@ fi
 say "installed"
 try "install" ffi/install.sh "$work/prefix"
 try "what is installed has the same names" chain "$work/prefix/lib"
+try "the command runs" test "$("$work/prefix/bin/svidex" --version)" = "svidex $version"
+share=$work/prefix/share
+# Only what bash itself does when somebody presses the tabulator.
+completed() {
+    bash -c '. "$1"; COMP_WORDS=(svidex "$2"); COMP_CWORD=1; _svidex svidex "$2" svidex
+        [ "${COMPREPLY[*]}" = "$3" ]' - "$share/bash-completion/completions/svidex" "$@"
+}
+try "bash completes commands" completed tok token
+try "bash completes options" completed --vers --version
+every_command() {
+    "$work/prefix/bin/svidex" --help | sed -n '/^Commands:$/,/^$/s/^  \([a-z]*\) .*/\1/p' >"$work/commands"
+    test -s "$work/commands" || return 1
+    while read -r command; do
+        [ "$command" = help ] && continue
+        for file in zsh/site-functions/_svidex fish/vendor_completions.d/svidex.fish; do
+            grep -q "$command" "$share/$file" || return 1
+        done
+        test -s "$share/man/man1/svidex-$command.1" || return 1
+        grep -q "svidex..$command(1)" "$share/man/man1/svidex.1" || return 1
+    done <"$work/commands"
+}
+try "zsh, fish and man know every command" every_command
+try "man tells the exit status" grep -q '^  5  the deadline' "$share/man/man1/svidex.1"
 export PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig"
 try "pkg-config tells the version" test "$(pkg-config --modversion svidex)" = "$version"
 # shellcheck disable=SC2016 # a fence, not a command

@@ -196,7 +196,9 @@ static int calls_at_the_limit(const svidex_provider *provider, const char *words
     for (int i = 0; i < rounds; i++) {
         svidex_token *token = NULL;
         svidex_error *error = NULL;
-        svidex_result result = svidex_provider_get_token(provider, 200, &token, &error);
+        /* Once a try has failed, whoever waits is told why, however short the wait. */
+        int64_t timeout_ms = i == 0 ? 3000 : 200;
+        svidex_result result = svidex_provider_get_token(provider, timeout_ms, &token, &error);
         if (!is_scarce(result, error, words)) {
             return 10;
         }

@@ -20,6 +20,7 @@ from world import (
     LINUX,
     NATIVE,
     PROGRAMS,
+    ROOT,
     VERSION,
     Run,
     artifact,
@@ -62,6 +63,28 @@ def test_pip_into_a_fresh_environment(run: Run) -> None:
         "svidex",
     )
     run.job("venv/bin/python", PROGRAMS / "main.py")
+    run.job("venv/bin/svidex", "token")
+    run.job("venv/bin/python", "-m", "svidex", "token")
+
+
+def source_distribution() -> Path:
+    return artifact(f"python/svidex-{VERSION}.tar.gz")
+
+
+def test_the_source_without_rust_says_what_is_missing(run: Run) -> None:
+    run(sys.executable, "-m", "venv", "venv")
+    (run.folder / "nothing").mkdir()
+    install = ["venv/bin/pip", "install", "--no-index", str(source_distribution())]
+    with pytest.raises(AssertionError, match=r"no `cargo` in PATH[^$]*There are wheels for"):
+        run(*install, PATH=str(run.folder / "nothing"))
+
+
+def test_the_source_builds_with_rust_alone(run: Run) -> None:
+    run(sys.executable, "-m", "venv", "venv")
+    # The others' crates are those of a checkout, where they are compiled already.
+    built = {"PATH": os.environ["PATH"], "CARGO_TARGET_DIR": str(ROOT / "target")}
+    run("venv/bin/pip", "install", source_distribution(), **built)
+    run.job("venv/bin/python", PROGRAMS / "main.py")
 
 
 @each(LINUX)
@@ -97,13 +120,14 @@ def test_pip_takes_the_wheel_for_every_platform_of_its_tag(
 def test_the_wheel_under_another_processor_s_python(run: Run, target: Target) -> None:
     run(sys.executable, "-m", "zipfile", "-e", wheel(target), "site")
     machine = root(target, ARM64_PYTHON)
-    run.job(
-        *emulate(target, ARM64_PYTHON),
-        machine / "usr/bin/python3.11",
-        PROGRAMS / "main.py",
-        PYTHONPATH=str(run.folder / "site"),
-        PYTHONHOME=str(machine / "usr"),
-    )
+    for program in ([str(PROGRAMS / "main.py")], ["-m", "svidex", "token"]):
+        run.job(
+            *emulate(target, ARM64_PYTHON),
+            machine / "usr/bin/python3.11",
+            *program,
+            PYTHONPATH=str(run.folder / "site"),
+            PYTHONHOME=str(machine / "usr"),
+        )
 
 
 # Node
@@ -131,6 +155,7 @@ def project(run: Run, *archives: Path) -> None:
 def test_npm_into_an_empty_project(run: Run, target: Target) -> None:
     project(run, platform_package(target))
     run.job("node", "main.mjs")
+    run.job("npx", "--offline", "svidex", "token")
 
 
 @each([target for target in targets(libc="glibc") if target != NATIVE])
@@ -152,6 +177,8 @@ def test_the_addon_under_another_processor_s_node(run: Run, target: Target) -> N
     )
     node = other / f"node_modules/node-linux-{cpu}/bin/node"
     run.job(*emulate(target, ARM64_CXX), node, "main.mjs")
+    command = run.folder / "node_modules/svidex/bin/svidex.js"
+    run.job(*emulate(target, ARM64_CXX), node, command, "token")
 
 
 def test_every_platform_package_is_an_optional_one_of_the_main(run: Run) -> None:

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use svidex::doctor::Doctor;
+use svidex::doctor;
 use svidex::{Config, Error, Provider, Token, TokenKind};
 
 use crate::failure::Failure;
@@ -36,25 +36,9 @@ pub(crate) struct Inspect {
     options: Options,
 }
 
-pub(crate) fn token(options: Options) -> Result<ExitCode, Failure> {
-    print_token(options, TokenKind::Access)
-}
-
-pub(crate) fn svid(options: Options) -> Result<ExitCode, Failure> {
-    print_token(options, TokenKind::Subject)
-}
-
-/// To a terminal too, as `gcloud auth print-access-token` and its like do: who
-/// types the command wants to see the token.
-fn print_token(options: Options, kind: TokenKind) -> Result<ExitCode, Failure> {
-    let provider = Provider::from_env(options.into())?;
-    let token = wait(&provider, kind)?;
-    print(token.expose_secret())
-}
-
 /// Waits as long as the configuration says. Somebody who sits before it is told
 /// what it is waiting for.
-fn wait(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
+pub(crate) fn wait(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
     const SLICE: Duration = Duration::from_secs(2);
     let waiter = provider.wait(kind, None);
     let mut told = None;
@@ -75,19 +59,20 @@ pub(crate) fn inspect(inspect: Inspect) -> Result<ExitCode, Failure> {
     let mut config = Config::from(inspect.options);
     let inspection = if inspect.input.as_deref() == Some("-") {
         let input = read_input().map_err(Failure::Input)?;
-        Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
+        doctor::Doctor::from_env(config).inspect(&String::from_utf8_lossy(&input))?
     } else {
         if let Some(file) = inspect.input {
             if svidex::binding::is_no_path(&file) {
                 return Err(Failure::Usage(
                     "the argument of inspect looks like a token (it is not repeated here), not \
                      like a file: pipe a token instead (svidex svid | svidex inspect -), for \
-                     arguments can be seen by every process of this host",
+                     arguments can be seen by every process of this host"
+                        .to_owned(),
                 ));
             }
             config.identity_token_file = Some(file);
         }
-        block_on(Doctor::from_env(config).inspect_source())?
+        block_on(doctor::Doctor::from_env(config).inspect_source())?
     };
     show(&inspection, inspect.json)
 }
@@ -101,13 +86,29 @@ fn read_input() -> io::Result<Vec<u8>> {
     Ok(input)
 }
 
-pub(crate) fn doctor(options: Options, json: bool) -> Result<ExitCode, Failure> {
-    let report = block_on(Doctor::from_env(options.into()).examine())?;
-    show(&report, json)?;
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The JWKS that is, or is to be, uploaded to the Workload Identity Provider
+    #[arg(long, value_name = "FILE")]
+    jwks_file: Option<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(crate) fn doctor(command: Doctor) -> Result<ExitCode, Failure> {
+    let mut examination = doctor::Doctor::from_env(command.options.into());
+    if let Some(path) = command.jwks_file {
+        examination = examination.jwks_file(path);
+    }
+    let report = block_on(examination.examine())?;
+    show(&report, command.json)?;
     Ok(ExitCode::from(u8::from(!report.healthy)))
 }
 
-fn show(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn show(what: &(impl Serialize + ToString), json: bool) -> Result<ExitCode, Failure> {
     let text = match json {
         true => {
             serde_json::to_string_pretty(what).map_err(|error| Failure::Output(error.into()))?

@@ -9,11 +9,15 @@ pub(crate) enum Failure {
     /// Of the library, which names its kind.
     Library(Error),
     /// The arguments make no sense.
-    Usage(&'static str),
+    Usage(String),
     /// Standard input could not be read.
     Input(io::Error),
     /// Standard output could not be written.
     Output(io::Error),
+    /// A file could not be written.
+    File(String),
+    /// Whoever was asked does not answer.
+    NoAnswer(String),
 }
 
 impl Failure {
@@ -25,6 +29,8 @@ impl Failure {
                 Some(format!("{}: {error}", error.kind())),
             ),
             Self::Usage(problem) => (2, Some(format!("{}: {problem}", ErrorKind::InvalidConfig))),
+            Self::File(problem) => (6, Some(format!("file: {problem}"))),
+            Self::NoAnswer(problem) => (1, Some(format!("no answer: {problem}"))),
             Self::Input(error) => (1, Some(format!("input: cannot be read: {error}"))),
             // Whoever closed the pipe (`| head`) has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => (1, None),

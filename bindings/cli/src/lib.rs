@@ -1,21 +1,28 @@
 //! The `svidex` command: the shell's binding. It parses and prints; everything
 //! that decides anything is in the `svidex` crate.
 
+mod bridge;
+mod cache;
 mod commands;
+mod exec;
 mod failure;
 mod options;
 mod process;
+mod setup;
+mod token;
 mod usage;
 
 use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::Inspect;
+use crate::bridge::Bridge;
+use crate::commands::{Doctor, Inspect};
+use crate::exec::Exec;
 use crate::failure::Failure;
-use crate::options::Options;
+use crate::setup::Setup;
 
 /// JWT-SVIDs and OpenAI access tokens for the shell, and what is wrong when
 /// there are none.
@@ -38,6 +45,7 @@ Exit status:
   3  no SVID (source_unavailable, permission_denied, invalid_subject_token)
   4  no exchange (exchange_rejected, exchange_unavailable)
   5  the deadline passed first (timeout)
+  6  a file cannot be written (bridge)
 
 Errors go to standard error as `svidex: KIND: MESSAGE`. An option beats its
 environment variable. To see what is wrong: svidex doctor";
@@ -46,19 +54,42 @@ environment variable. To see what is wrong: svidex doctor";
 enum Command {
     /// Print an OpenAI access token and a newline
     ///
-    /// For an Authorization header:
+    /// For an Authorization header, which does not show in a list of processes:
     ///
-    ///   curl -H "Authorization: Bearer $(svidex token)" https://api.openai.com/v1/models
+    ///   svidex token --header | curl -H @- https://api.openai.com/v1/models
     ///
     /// Waits for the source and the token endpoint until --call-timeout-seconds
     /// have passed.
     #[command(verbatim_doc_comment)]
-    Token(Options),
+    Token(token::AccessToken),
     /// Print a JWT-SVID and a newline
     ///
     /// Waits for the source until --call-timeout-seconds have passed. Needs no
     /// IDs of OpenAI's.
-    Svid(Options),
+    Svid(token::Svid),
+    /// Keep files fresh for programs that read files
+    ///
+    /// Writes a JWT-SVID, an OpenAI access token, or several of them (--config)
+    /// into files, each replaced whole before its token is due, until it is
+    /// asked to end:
+    ///
+    ///   svidex bridge --svid-file /run/openai/svid --access-token-file /run/openai/token
+    ///
+    /// Another program of svidex takes the access token from such a file with
+    /// SVIDEX_ACCESS_TOKEN_FILE, without an exchange of its own.
+    #[command(verbatim_doc_comment)]
+    Bridge(Bridge),
+    /// Run a program with an access token in its environment
+    ///
+    /// For jobs that are shorter than a token lives (an hour at most). Passes
+    /// signals on, and ends as the program does (128 and the number if a signal
+    /// ended it).
+    #[command(verbatim_doc_comment)]
+    Exec(Exec),
+    /// Print what to type into OpenAI's forms for this identity
+    ///
+    /// Fetches one SVID, and exchanges nothing.
+    Setup(Setup),
     /// Print what a JWT-SVID says: header, claims, and what OpenAI would miss
     ///
     /// Prints neither the token nor its signature, and verifies neither. The
@@ -68,13 +99,7 @@ enum Command {
     ///
     /// Fetches one SVID, looks its issuer's keys up, exchanges it once if the
     /// IDs are configured, and compares the clocks. Prints no token.
-    Doctor {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        options: Options,
-    },
+    Doctor(Doctor),
 }
 
 /// Runs the command with the arguments of a process, its own name first, and gives
@@ -85,13 +110,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A panic is a defect of svidex, which has a status in the help.
     std::panic::catch_unwind(AssertUnwindSafe(|| {
         let outcome = match Cli::try_parse_from(arguments).map(|cli| cli.command) {
-            Ok(Command::Token(options)) => commands::token(options),
-            Ok(Command::Svid(options)) => commands::svid(options),
+            Ok(Command::Token(command)) => token::access_token(command),
+            Ok(Command::Svid(command)) => token::svid(command),
+            Ok(Command::Bridge(bridge)) => bridge::run(bridge),
+            Ok(Command::Exec(exec)) => exec::run(exec),
+            Ok(Command::Setup(setup)) => setup::run(setup),
             Ok(Command::Inspect(inspect)) => commands::inspect(inspect),
-            Ok(Command::Doctor { json, options }) => commands::doctor(options, json),
+            Ok(Command::Doctor(doctor)) => commands::doctor(doctor),
             Err(usage) => usage::tell(&usage),
         };
         outcome.unwrap_or_else(|failure: Failure| failure.report())
     }))
     .unwrap_or(ExitCode::FAILURE)
+}
+
+/// The same inside a process that is another program's, an interpreter's, and whose
+/// only work this is: with the signals of a program, and the status as a number.
+pub fn run_in_host(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    process::take_signals_from_host();
+    let code = run(arguments);
+    // The standard library has no other way to look into one.
+    (0..=u8::MAX)
+        .find(|status| ExitCode::from(*status) == code)
+        .unwrap_or(1)
+}
+
+/// What the command takes: for completions and man pages (`pages/`).
+#[doc(hidden)]
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
 }

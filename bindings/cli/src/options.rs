@@ -4,8 +4,19 @@
 use clap::Args;
 use svidex::Config;
 
+/// All of them.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// A file that svidex bridge keeps filled with an access token [env: SVIDEX_ACCESS_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Source")]
+    access_token_file: Option<String>,
+    #[command(flatten)]
+    provider: ProviderOptions,
+}
+
+/// Those of who gets its access tokens by an exchange.
+#[derive(Args)]
+pub(crate) struct ProviderOptions {
     /// The SPIFFE Workload API: unix:///path or tcp://IP:port [env: SPIFFE_ENDPOINT_SOCKET]
     #[arg(long, value_name = "URI", help_heading = "Source")]
     endpoint_socket: Option<String>,
@@ -51,6 +62,14 @@ pub(crate) struct Options {
 
 impl From<Options> for Config {
     fn from(options: Options) -> Self {
+        let mut config = Self::from(options.provider);
+        config.access_token_file = options.access_token_file;
+        config
+    }
+}
+
+impl From<ProviderOptions> for Config {
+    fn from(options: ProviderOptions) -> Self {
         let mut config = Self::new();
         config.endpoint_socket = options.endpoint_socket;
         config.identity_token_file = options.identity_token_file;

@@ -2,6 +2,8 @@
 //! end.
 
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::{Errno, fcntl_getfd};
@@ -10,7 +12,8 @@ use rustix::stdio::stdout;
 /// Standard output was closed when the process started.
 static NO_OUTPUT: AtomicBool = AtomicBool::new(false);
 
-/// Runs before `main`, and before the standard library, which puts /dev/null in the
+/// Runs before `main` (in a host, when the library is loaded), and before the standard
+/// library, which puts /dev/null in the
 /// place of what is closed: from then on nobody could tell `>&-` from `>/dev/null`.
 // SAFETY: the section holds addresses of functions that the loader calls once each,
 // without a thread beside it; what it passes in registers a C function may ignore.
@@ -50,6 +53,108 @@ impl Write for Output {
     }
 }
 
+/// The signals that ask a program to end.
+const ENDING: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+
+/// An interpreter handles signals in its own loop, which does not turn while the command
+/// runs: Control-C would have no effect. What is ignored stays so, for that may be the
+/// wish of whoever started the process; but for what no program has ignored and Python
+/// ignores for its own ends.
+pub(crate) fn take_signals_from_host() {
+    for signal in ENDING {
+        if !matches!(handler(signal), Some(libc::SIG_DFL | libc::SIG_IGN) | None) {
+            handle(signal, libc::SIG_DFL);
+        }
+    }
+    if handler(libc::SIGXFSZ) == Some(libc::SIG_IGN) {
+        handle(libc::SIGXFSZ, libc::SIG_DFL);
+    }
+}
+
+/// Those, and more: waited for by one thread instead of ending the process in the middle
+/// of things.
+pub(crate) struct Signals(libc::sigset_t);
+
+/// From now on they wait. To be called before there is another thread.
+pub(crate) fn signals(more: &[libc::c_int]) -> io::Result<Signals> {
+    // SAFETY: sets of signals that are made whole before they are used, by functions
+    // that keep no pointer.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in ENDING.iter().chain(more) {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
+            0 => Ok(Signals(set)),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+}
+
+impl Signals {
+    /// The next one.
+    pub(crate) fn wait(&self) -> libc::c_int {
+        loop {
+            let mut signal = 0;
+            // SAFETY: a set that was made whole, and room for a number.
+            if unsafe { libc::sigwait(&raw const self.0, &raw mut signal) } == 0 {
+                return signal;
+            }
+        }
+    }
+}
+
+impl Signals {
+    /// The same, and whether a terminal sent it: to all processes before it, then.
+    pub(crate) fn wait_for_sender(&self) -> (libc::c_int, bool) {
+        #[cfg(target_os = "linux")]
+        loop {
+            // SAFETY: a set that was made whole, and room for what is told of a signal,
+            // of which zeros are one.
+            unsafe {
+                let mut told: libc::siginfo_t = std::mem::zeroed();
+                let signal = libc::sigwaitinfo(&raw const self.0, &raw mut told);
+                if signal > 0 {
+                    return (signal, told.si_code == libc::SI_KERNEL);
+                }
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let signal = self.wait();
+            // Nobody says: what a terminal can send, it has sent.
+            (
+                signal,
+                [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH].contains(&signal),
+            )
+        }
+    }
+}
+
+/// Starts a program that gets signals as any other does, whatever waits here.
+pub(crate) fn child(command: &mut Command) -> io::Result<Child> {
+    // SAFETY: between fork and exec, two functions that are async-signal-safe
+    // (signal-safety(7)) and touch nothing but a set on the stack.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            match libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) {
+                0 => Ok(()),
+                code => Err(io::Error::from_raw_os_error(code)),
+            }
+        });
+    }
+    command.spawn()
+}
+
+/// Ends the process at once, whatever its other threads do.
+pub(crate) fn leave(status: libc::c_int) -> ! {
+    // SAFETY: runs nothing of this process any more.
+    unsafe { libc::_exit(status) }
+}
+
 /// The first process of a container ends on no signal that it does not handle: an
 /// init container would sit out its deadline while the pod is being deleted. Any
 /// other process has the system's ways, which tell its parent what ended it.
@@ -62,18 +167,29 @@ pub(crate) fn end_when_asked_to() {
         // tidied up: no file is half written.
         unsafe { libc::_exit(128 + signal) }
     }
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
-        // SAFETY: `action` is a whole, zeroed sigaction with a handler of the type
-        // that goes without SA_SIGINFO; `old` has room for another.
-        unsafe {
-            let mut old: libc::sigaction = std::mem::zeroed();
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = end as *const () as libc::sighandler_t;
-            let asked = libc::sigaction(signal, std::ptr::null(), &raw mut old);
-            // Whoever had it ignored (nohup) wants it to stay so.
-            if asked == 0 && old.sa_sigaction == libc::SIG_DFL {
-                libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-            }
+    for signal in ENDING {
+        // Whoever had it ignored (nohup) wants it to stay so.
+        if handler(signal) == Some(libc::SIG_DFL) {
+            handle(signal, end as *const () as libc::sighandler_t);
         }
+    }
+}
+
+fn handler(signal: libc::c_int) -> Option<libc::sighandler_t> {
+    // SAFETY: `old` has room for what there is; nothing changes.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        let asked = libc::sigaction(signal, std::ptr::null(), &raw mut old);
+        (asked == 0).then_some(old.sa_sigaction)
+    }
+}
+
+fn handle(signal: libc::c_int, handler: libc::sighandler_t) {
+    // SAFETY: `action` is a whole, zeroed sigaction; the handler is the system's, or
+    // one of the type that goes without SA_SIGINFO.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
     }
 }

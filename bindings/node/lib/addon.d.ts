@@ -6,6 +6,14 @@ export declare class NativeCall {
   cancel(): void
 }
 
+/** One that is under way. */
+export declare class NativeExamination {
+  /** The report, if it is done. */
+  poll(): NativeReport | Failure | undefined
+  /** Ends it. */
+  stop(): void
+}
+
 /** One listener's events on their way. */
 export declare class NativeObservation {
   /** The next event, if any. */
@@ -32,6 +40,8 @@ export declare class NativeProvider {
   take(): Completion | null
   /** What is known about the token, if one is usable. */
   details(kind: 'subject' | 'access'): NativeToken | null
+  /** Begins to examine the provider's settings. */
+  examine(jwksFile?: string | undefined | null): NativeExamination | Failure
   invalidate(token: string): void
   /**
    * `ring` is called when events can be taken, and keeps no event loop alive.
@@ -52,6 +62,9 @@ export interface Completion {
   failure?: Failure
 }
 
+/** Begins to examine what `settings` and the process environment make. */
+export declare function examine(settings: Settings, jwksFile?: string | undefined | null): NativeExamination | Failure
+
 /** What `SvidexError` is made from. */
 export interface Failure {
   /** One of the closed set of kinds, such as `exchange_rejected`. */
@@ -66,6 +79,13 @@ export interface Failure {
   retryAfterMs?: number
   /** Whether the same call may succeed later with nothing changed. */
   retryable: boolean
+}
+
+export interface NativeCheck {
+  id: string
+  outcome: 'ok' | 'warning' | 'failed' | 'skipped'
+  seen: string
+  advice: Array<string>
 }
 
 /** One event, as JavaScript sees it. */
@@ -85,6 +105,15 @@ export interface NativeLastError {
   atMs: number
   httpStatus?: number
   oauthCode?: string
+}
+
+/** See `Report` in `lib/doctor.ts`. */
+export interface NativeReport {
+  svidex: string
+  atMs: number
+  healthy: boolean
+  checks: Array<NativeCheck>
+  text: string
 }
 
 /** See `Status` in `lib/status.ts`. */
@@ -132,12 +161,19 @@ export interface NativeWorkloadIdentity {
 export declare function open(settings: Settings, fromEnv: boolean): NativeProvider | Failure
 
 /**
+ * Runs the command with these arguments, its name first, and gives its exit status.
+ * The process has to be its own: signals are handled as a program's from now on.
+ */
+export declare function runCommand(arguments: Array<string>): number
+
+/**
  * The options of a provider. Names and types were checked on the JavaScript
  * side; what the values mean is core's business.
  */
 export interface Settings {
   endpointSocket?: string
   identityTokenFile?: string
+  accessTokenFile?: string
   audience?: string
   spiffeId?: string
   hint?: string

@@ -64,7 +64,8 @@ export class Calls {
   }
 }
 
-function cancelled(signal: AbortSignal): SvidexError {
+/** @internal What a call ends with that its signal ends. */
+export function cancelled(signal: AbortSignal): SvidexError {
   return new SvidexError('cancelled', 'the call was cancelled by its signal', {
     cause: signal.reason,
   });

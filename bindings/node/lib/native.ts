@@ -48,7 +48,11 @@ function explain(causes: unknown[]): Error {
 function absent(): string {
   if (PACKAGES[`${process.platform}-${process.arch}`] === undefined) {
     const known = 'Linux (glibc 2.17 or musl 1.2, and later) and macOS, each on x64 and arm64';
-    return `svidex has no native library for ${here()}: there is one for ${known}`;
+    const instead =
+      process.platform === 'win32'
+        ? 'Windows is not supported, WSL and containers are'
+        : 'tests can do with the fake of svidex/testing';
+    return `svidex has no native library for ${here()}: there is one for ${known}; ${instead}`;
   }
   const name = `svidex-${here().replace('glibc', 'gnu')}`;
   return (

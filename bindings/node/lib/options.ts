@@ -19,6 +19,12 @@ export interface ProviderOptions {
    */
   identityTokenFile?: string | undefined;
   /**
+   * A file that `svidex bridge` keeps filled with an access token, read anew when
+   * it is due: where `accessToken` comes from then, instead of an exchange. It needs
+   * no source of SVIDs and no IDs, and gives no SVIDs. `SVIDEX_ACCESS_TOKEN_FILE`.
+   */
+  accessTokenFile?: string | undefined;
+  /**
    * The audience to ask for and to insist on. Default
    * `https://api.openai.com/v1`. `SVIDEX_AUDIENCE`.
    */
@@ -66,12 +72,27 @@ export interface CallOptions {
   timeoutSeconds?: number | undefined;
 }
 
+/** What an examination of a provider may be given. */
+export interface ExaminationOptions {
+  /** Ends the examination with `cancelled` when aborted. */
+  signal?: AbortSignal | undefined;
+  /**
+   * The JWKS that an administrator uploads, or has uploaded, to the Workload Identity
+   * Provider: it is looked at, too.
+   */
+  jwksFile?: string | undefined;
+}
+
+/** The same, with what a provider would be made from. */
+export interface DoctorOptions extends ProviderOptions, ExaminationOptions {}
+
 type Kind = 'string' | 'number';
 
 // Keyed by every option, so that the compiler misses none.
 const PROVIDER_OPTIONS: { readonly [Name in keyof Required<ProviderOptions>]: Kind } = {
   endpointSocket: 'string',
   identityTokenFile: 'string',
+  accessTokenFile: 'string',
   audience: 'string',
   spiffeId: 'string',
   hint: 'string',
@@ -84,6 +105,8 @@ const PROVIDER_OPTIONS: { readonly [Name in keyof Required<ProviderOptions>]: Ki
   requestTimeoutSeconds: 'number',
   callTimeoutSeconds: 'number',
 };
+
+const EXAMINATION_OPTIONS = ['signal', 'jwksFile'];
 
 const CALL_OPTIONS = ['signal', 'timeoutSeconds'];
 
@@ -105,15 +128,37 @@ export function checkProviderOptions(options: unknown): Settings {
 /** @internal The same for what a call is given. */
 export function checkCallOptions(options: unknown): CallOptions {
   const { signal, timeoutSeconds } = namedOnly(options, CALL_OPTIONS);
-  if (signal !== undefined && !isAbortSignal(signal)) {
-    throw invalid(`signal must be an AbortSignal, not ${described(signal)}`);
-  }
-  if (timeoutSeconds === undefined) return { signal };
+  const checked = checkSignal(signal);
+  if (timeoutSeconds === undefined) return { signal: checked };
   const seconds = number('timeoutSeconds', timeoutSeconds);
   if (!(seconds >= 0 && Number.isFinite(seconds))) {
     throw invalid(`timeoutSeconds is ${seconds}: it must be 0 or more, and finite`);
   }
-  return { signal, timeoutSeconds: seconds };
+  return { signal: checked, timeoutSeconds: seconds };
+}
+
+function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || isAbortSignal(signal)) return signal;
+  throw invalid(`signal must be an AbortSignal, not ${described(signal)}`);
+}
+
+/** @internal The same for an examination. */
+export function checkExaminationOptions(options: unknown): ExaminationOptions {
+  const { signal, jwksFile } = namedOnly(options, EXAMINATION_OPTIONS);
+  return {
+    signal: checkSignal(signal),
+    jwksFile: jwksFile === undefined ? undefined : text('jwksFile', jwksFile),
+  };
+}
+
+/** @internal The same for one with settings. */
+export function checkDoctorOptions(options: unknown): ExaminationOptions & { settings: Settings } {
+  const names = [...Object.keys(PROVIDER_OPTIONS), ...EXAMINATION_OPTIONS];
+  const { signal, jwksFile, ...settings } = namedOnly(options, names);
+  return {
+    ...checkExaminationOptions({ signal, jwksFile }),
+    settings: checkProviderOptions(settings),
+  };
 }
 
 /** @internal A token, as `invalidate` takes it. */

@@ -1,5 +1,6 @@
 import type { Failure, NativeProvider } from './addon';
 import { Calls, type TokenKind } from './calls';
+import { doctorOf, type Report } from './doctor';
 import { defect, errorFrom, guarded } from './errors';
 import { observe, type ProviderEvent, stopObserving } from './events';
 import { type FetchOptions, fetchWith } from './fetch';
@@ -11,6 +12,7 @@ import {
   checkListener,
   checkProviderOptions,
   checkToken,
+  type ExaminationOptions,
   type ProviderOptions,
 } from './options';
 import { type SocketOptions, socketOptionsWith, type WithHandshake } from './sockets';
@@ -199,6 +201,17 @@ export class Provider implements TokenProvider {
       provider: { tokenType: 'jwt', getToken: () => this.getToken() },
       refreshBufferSeconds,
     };
+  }
+
+  /**
+   * What {@link doctor} does, for this provider, with the settings that it was made
+   * with. The provider is not disturbed: the examination fetches and exchanges for
+   * itself.
+   *
+   * @throws {SvidexError} by rejection
+   */
+  doctor(options?: ExaminationOptions): Promise<Report> {
+    return doctorOf((jwksFile) => this.#native.examine(jwksFile), options);
   }
 
   /**

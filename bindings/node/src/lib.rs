@@ -8,7 +8,9 @@
 //! - what is thrown is a defect (a panic, or Node refusing something), and
 //!   becomes a `SvidexError` with the code `internal`.
 
+mod command;
 mod completion;
+mod doctor;
 mod failure;
 mod fault;
 mod observation;

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{Either, Either3, Env, Function, Result};
 use napi_derive::napi;
+use svidex::doctor::Doctor;
 use svidex::{Config, Operation, Provider, Token, TokenKind, binding};
 
 use crate::completion::{Completion, Queue, SharedBell};
+use crate::doctor::{self, NativeExamination};
 use crate::failure::Failure;
 use crate::fault;
 use crate::observation::{self, NativeObservation};
@@ -125,6 +127,13 @@ impl NativeProvider {
             scope: token.scope().map(str::to_owned),
             text: TokenText(token),
         }))
+    }
+
+    /// Begins to examine the provider's settings.
+    #[napi(catch_unwind)]
+    pub fn examine(&self, jwks_file: Option<String>) -> Either<NativeExamination, Failure> {
+        fault::point("examine_provider");
+        doctor::begin(Doctor::of_provider(&self.provider), jwks_file)
     }
 
     #[napi(catch_unwind)]

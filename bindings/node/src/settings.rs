@@ -9,6 +9,7 @@ use svidex::Config;
 pub(crate) struct Settings {
     pub endpoint_socket: Option<String>,
     pub identity_token_file: Option<String>,
+    pub access_token_file: Option<String>,
     pub audience: Option<String>,
     pub spiffe_id: Option<String>,
     pub hint: Option<String>,
@@ -28,6 +29,7 @@ impl From<Settings> for Config {
         let Settings {
             endpoint_socket,
             identity_token_file,
+            access_token_file,
             audience,
             spiffe_id,
             hint,
@@ -43,6 +45,7 @@ impl From<Settings> for Config {
         let mut config = Self::new();
         config.endpoint_socket = endpoint_socket;
         config.identity_token_file = identity_token_file;
+        config.access_token_file = access_token_file;
         config.audience = audience;
         config.spiffe_id = spiffe_id;
         config.hint = hint;

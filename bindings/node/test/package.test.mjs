@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { root, run } from './support/run.mjs';
+import { platform, root, run } from './support/run.mjs';
 
 const read = (...path) => readFileSync(join(...path), 'utf8');
 const tsc = join(root, 'node_modules/.bin/tsc');
@@ -22,14 +22,14 @@ before(async () => {
   project = mkdtempSync(join(tmpdir(), 'svidex-npm-'));
   writeFileSync(join(project, 'package.json'), '{ "name": "consumer", "private": true }');
   const packed = [];
-  for (const folder of [root, join(root, 'npm/linux-x64-gnu')]) {
+  for (const folder of [root, join(root, 'npm', platform)]) {
     const pack = await run('npm', ['pack', '--json', '--pack-destination', project, folder]);
     assert.equal(pack.status, 0, pack.stderr);
     packed.push(...JSON.parse(pack.stdout));
   }
   assert.deepEqual(
     packed.map(({ name }) => name),
-    ['svidex', 'svidex-linux-x64-gnu'],
+    ['svidex', `svidex-${platform}`],
   );
   // The platform package by hand: until both are published, npm finds it nowhere.
   const archives = packed.map(({ filename }) => join(project, filename));
@@ -67,10 +67,8 @@ test('CommonJS and ES modules get the same thing', async () => {
 
 test('the versions of both packages and of the native library agree', async () => {
   const main = JSON.parse(read(root, 'package.json'));
-  const platform = JSON.parse(read(root, 'npm/linux-x64-gnu/package.json'));
-  assert.deepEqual(main.optionalDependencies, { [platform.name]: platform.version });
-  assert.equal(main.version, platform.version);
-  const both = `console.log(require('svidex').version, require('${platform.name}').version())`;
+  assert.equal(JSON.parse(read(root, 'npm', platform, 'package.json')).version, main.version);
+  const both = `console.log(require('svidex').version, require('svidex-${platform}').version())`;
   assert.equal(await evaluate(both), `${main.version} ${main.version}`);
 });
 
@@ -84,11 +82,7 @@ test('nothing is published that a user has no use for', async () => {
     files('svidex').filter((name) => !allowed.test(name)),
     [],
   );
-  assert.deepEqual(files('svidex-linux-x64-gnu').sort(), [
-    'README.md',
-    'package.json',
-    'svidex.linux-x64-gnu.node',
-  ]);
+  assert.deepEqual(files(`svidex-${platform}`).sort(), ['package.json', `svidex.${platform}.node`]);
 });
 
 test('without its native library, importing works, and using it says what to do', async () => {
@@ -108,11 +102,16 @@ test('without its native library, importing works, and using it says what to do'
     };
     use('linux', 'x64', '2.36');
     use('linux', 'arm64');
-    use('win32', 'x64');`;
-  const [glibc, musl, foreign] = (await evaluate(source)).split('\n');
+    use('win32', 'x64');
+    use('freebsd', 'riscv64');
+    console.log(typeof require('svidex/testing'), typeof require('svidex').SvidexError);`;
+  const [glibc, musl, windows, other, imported] = (await evaluate(source)).split('\n');
   assert.match(glibc, /^ERR_SVIDEX_NATIVE_LIBRARY .*svidex-linux-x64-gnu.* is not installed/);
   assert.match(musl, /^ERR_SVIDEX_NATIVE_LIBRARY .*svidex-linux-arm64-musl.* is not installed/);
-  assert.match(foreign, /^ERR_SVIDEX_NATIVE_LIBRARY .*no native library for win32-x64.*macOS/);
+  assert.match(windows, /^ERR_SVIDEX_NATIVE_LIBRARY .*no native library for win32-x64.*macOS/);
+  assert.match(windows, /Windows is not supported/);
+  assert.match(other, /^ERR_SVIDEX_NATIVE_LIBRARY .*no native library for freebsd-riscv64/);
+  assert.equal(imported, 'object function');
 });
 
 test('a native library that does not load is the cause that the error names', async () => {
@@ -125,6 +124,19 @@ test('a native library that does not load is the cause that the error names', as
     };
     try { require('svidex').Provider.fromEnv() } catch (error) { console.log(error.message) }`;
   assert.match(await evaluate(source), /does not load on linux-.*GLIBC_2.17 not found/);
+});
+
+test('the command is on the PATH of npm, and says so where it has no library', async () => {
+  const { version } = JSON.parse(read(root, 'package.json'));
+  const says = await npm('exec', '--offline', '--', 'svidex', '--version');
+  assert.equal(says.stdout, `svidex ${version}\n`, says.stderr);
+  const command = join(project, 'node_modules/svidex/bin/svidex.js');
+  const absent = await run(process.execPath, [
+    '--eval',
+    `Object.defineProperty(process, 'platform', { value: 'sunos' }); require('${command}')`,
+  ]);
+  assert.equal(absent.status, 1);
+  assert.match(absent.stderr, /^svidex: svidex has no native library for sunos-/);
 });
 
 for (const [extension, module] of [

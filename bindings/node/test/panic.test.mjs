@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { startEmulator } from './support/emulator.mjs';
 import { recordEvents } from './support/events.mjs';
-import { root } from './support/run.mjs';
+import { platform, root } from './support/run.mjs';
 
 let emulator;
 let addon;
@@ -42,7 +42,7 @@ function loadPanickingAddon() {
   process.dlopen(loaded, library);
   // Where lib/native.ts looks for the platform package.
   const require = createRequire(import.meta.url);
-  const expected = require.resolve('svidex-linux-x64-gnu');
+  const expected = require.resolve(`svidex-${platform}`);
   require.cache[expected] = { id: expected, filename: expected, loaded: true, ...loaded };
   return loaded.exports;
 }
@@ -72,6 +72,13 @@ test('making a provider', async (t) => {
   const make = () => void provider(t);
   await panics('open', make);
   await panics('reader', make);
+});
+
+test('the command', () => {
+  const version = () => addon.runCommand(['svidex', '--no-such-option']);
+  addon.injectPanic('run_command');
+  assert.throws(version, /injected into run_command/);
+  assert.equal(version(), 2);
 });
 
 test('a warm read', async (t) => {

@@ -1,5 +1,8 @@
 // Warm and cold calls, from memory and through the emulator.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { Provider } from 'svidex';
 import { claims } from './support/assertions.mjs';
@@ -30,6 +33,26 @@ test('a cold call fetches a JWT-SVID, a warm one has it in memory', async (t) =>
   assert.deepEqual(claims(cold).aud, [emulator.info.audience]);
   for (let call = 0; call < 100; call++) assert.equal(await provider.getToken(), cold);
   assert.deepEqual(await counted(), { fetches: 1, exchanges: 0 });
+});
+
+test('an access token from a file needs nothing else', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'svidex-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const accessTokenFile = join(directory, 'access');
+  writeFileSync(accessTokenFile, 'opaque');
+  utimesSync(accessTokenFile, 0, Date.now() / 1000 + 600);
+  const provider = new Provider({ accessTokenFile });
+  t.after(() => provider.close());
+  assert.equal(await provider.accessToken(), 'opaque');
+  await assert.rejects(provider.getToken(), { code: 'invalid_config', message: /endpoint_socket/ });
+  utimesSync(accessTokenFile, 0, Date.now() / 1000 - 1);
+  const late = new Provider({ accessTokenFile });
+  t.after(() => late.close());
+  await assert.rejects(late.accessToken(), {
+    code: 'source_unavailable',
+    message: /svidex bridge/,
+  });
+  assert.deepEqual(await counted(), { fetches: 0, exchanges: 0 });
 });
 
 test('an access token opens the API, and is exchanged once', async (t) => {

@@ -17,8 +17,10 @@ export type EventLevel = 'debug' | 'info' | 'warning' | 'error';
  * - `exchange_failed`: an attempt to exchange it failed
  * - `identity_withdrawn`: the Workload API denies the identity; both tokens were dropped
  * - `worker_failed`: a defect in svidex
+ * - `access_token_read`: with `accessTokenFile`: there is a new access token in it
+ * - `read_failed`: it could not be read, or holds none of use, or is not replaced
  */
-export type EventKind = 'subject_token_fetched' | 'fetch_failed' | 'access_token_exchanged' | 'exchange_failed' | 'identity_withdrawn' | 'worker_failed';
+export type EventKind = 'subject_token_fetched' | 'fetch_failed' | 'access_token_exchanged' | 'exchange_failed' | 'identity_withdrawn' | 'worker_failed' | 'access_token_read' | 'read_failed';
 /** One thing that happened in the background. Never holds token text. */
 export interface ProviderEvent {
     readonly level: EventLevel;

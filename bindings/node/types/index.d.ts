@@ -3,11 +3,12 @@
  *
  * @packageDocumentation
  */
+export { type Check, doctor, type Outcome, type Report } from './doctor';
 export { type ErrorCode, type ErrorDetails, SvidexError } from './errors';
 export type { EventKind, EventLevel, ProviderEvent } from './events';
 export type { FetchOptions } from './fetch';
 export type { OpenAIClass, OpenAIOptions } from './openai';
-export type { CallOptions, ProviderOptions } from './options';
+export type { CallOptions, DoctorOptions, ExaminationOptions, ProviderOptions, } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
 export type { SocketOptions, WithHandshake } from './sockets';
 export type { LastError, Status, TokenStatus } from './status';

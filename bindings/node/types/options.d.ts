@@ -15,6 +15,12 @@ export interface ProviderOptions {
      */
     identityTokenFile?: string | undefined;
     /**
+     * A file that `svidex bridge` keeps filled with an access token, read anew when
+     * it is due: where `accessToken` comes from then, instead of an exchange. It needs
+     * no source of SVIDs and no IDs, and gives no SVIDs. `SVIDEX_ACCESS_TOKEN_FILE`.
+     */
+    accessTokenFile?: string | undefined;
+    /**
      * The audience to ask for and to insist on. Default
      * `https://api.openai.com/v1`. `SVIDEX_AUDIENCE`.
      */
@@ -59,4 +65,17 @@ export interface CallOptions {
     signal?: AbortSignal | undefined;
     /** Deadline of this call, in seconds. Default: the provider's `callTimeoutSeconds`. */
     timeoutSeconds?: number | undefined;
+}
+/** What an examination of a provider may be given. */
+export interface ExaminationOptions {
+    /** Ends the examination with `cancelled` when aborted. */
+    signal?: AbortSignal | undefined;
+    /**
+     * The JWKS that an administrator uploads, or has uploaded, to the Workload Identity
+     * Provider: it is looked at, too.
+     */
+    jwksFile?: string | undefined;
+}
+/** The same, with what a provider would be made from. */
+export interface DoctorOptions extends ProviderOptions, ExaminationOptions {
 }

@@ -1,7 +1,8 @@
+import { type Report } from './doctor';
 import { type ProviderEvent } from './events';
 import { type FetchOptions } from './fetch';
 import { type OpenAIClass, type OpenAIOptions } from './openai';
-import { type CallOptions, type ProviderOptions } from './options';
+import { type CallOptions, type ExaminationOptions, type ProviderOptions } from './options';
 import { type SocketOptions, type WithHandshake } from './sockets';
 import { type Status } from './status';
 import type { TokenDetails, TokenProvider } from './tokens';
@@ -108,6 +109,14 @@ export declare class Provider implements TokenProvider {
      * @throws {SvidexError} `invalid_config` if the two IDs are not set
      */
     workloadIdentity(): WorkloadIdentity;
+    /**
+     * What {@link doctor} does, for this provider, with the settings that it was made
+     * with. The provider is not disturbed: the examination fetches and exchanges for
+     * itself.
+     *
+     * @throws {SvidexError} by rejection
+     */
+    doctor(options?: ExaminationOptions): Promise<Report>;
     /**
      * Drops `token`, if it is one of the two that are held, so that the next call
      * gets a new one. For when a server has refused it.

@@ -7,9 +7,12 @@
 //! interpreter: it would wait for the GIL of a process that may be forking or
 //! exiting. And every call into the core runs inside [`guard::guarded`].
 
+mod command;
+mod doctor;
 mod event_log;
 mod failure;
 mod guard;
+mod interpreter;
 mod mailbox;
 mod modules;
 mod options;
@@ -17,24 +20,30 @@ mod provider;
 mod text;
 mod wait;
 
-// `gil_used`: see `text`.
+use pyo3::prelude::*;
+
+use crate::command::_command;
+use crate::doctor::Examination;
+use crate::event_log::{Event, EventLog};
+use crate::guard::_panic;
+use crate::mailbox::{Mailbox, Operation};
+use crate::modules::_not_read;
+use crate::provider::{Provider, TokenKind};
+
+// `gil_used`: see `text`. A function, for classes that are listed in a module would be
+// made before anything could be refused.
 #[pyo3::pymodule(gil_used = true)]
-mod _svidex {
-    #[pymodule_export]
-    use crate::event_log::{Event, EventLog};
-    #[pymodule_export]
-    use crate::guard::_panic;
-    #[pymodule_export]
-    use crate::mailbox::{Mailbox, Operation};
-    #[pymodule_export]
-    use crate::modules::_not_read;
-    #[pymodule_export]
-    use crate::provider::{Provider, TokenKind};
-
-    use pyo3::prelude::*;
-
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", svidex::VERSION)
-    }
+fn _svidex(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::refuse_all_but_main()?;
+    module.add("__version__", svidex::VERSION)?;
+    module.add_class::<Event>()?;
+    module.add_class::<EventLog>()?;
+    module.add_class::<Examination>()?;
+    module.add_class::<Mailbox>()?;
+    module.add_class::<Operation>()?;
+    module.add_class::<Provider>()?;
+    module.add_class::<TokenKind>()?;
+    module.add_function(wrap_pyfunction!(_command, module)?)?;
+    module.add_function(wrap_pyfunction!(_not_read, module)?)?;
+    module.add_function(wrap_pyfunction!(_panic, module)?)
 }

@@ -16,8 +16,8 @@ type Value<'py> = Option<Bound<'py, PyAny>>;
 /// The longest `timeout` that makes sense; the core has the same limit for its own.
 const DAY_SECONDS: f64 = 86_400.0;
 
-/// The keyword arguments of a provider.
-pub(crate) fn config(options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
+/// The keyword arguments of a provider; `of` takes them.
+pub(crate) fn config(of: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
     let mut config = Config::new();
     for (name, value) in options.into_iter().flatten() {
         let name = name.to_string();
@@ -25,6 +25,7 @@ pub(crate) fn config(options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
         match name.as_str() {
             "endpoint_socket" => config.endpoint_socket = text(&name, value)?,
             "identity_token_file" => config.identity_token_file = path(&name, value)?,
+            "access_token_file" => config.access_token_file = path(&name, value)?,
             "audience" => config.audience = text(&name, value)?,
             "spiffe_id" => config.spiffe_id = text(&name, value)?,
             "hint" => config.hint = text(&name, value)?,
@@ -39,7 +40,7 @@ pub(crate) fn config(options: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
             // As Python says it of a function that it knows the parameters of.
             _ => {
                 return Err(PyTypeError::new_err(svidex::binding::without_tokens(
-                    &format!("Provider() got an unexpected keyword argument '{name}'"),
+                    &format!("{of}() got an unexpected keyword argument '{name}'"),
                 )));
             }
         }
@@ -64,7 +65,7 @@ fn text(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
 }
 
 /// A `str` or `os.PathLike[str]`, or `None`.
-fn path(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
+pub(crate) fn path(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
     static FSPATH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let Some(value) = value else { return Ok(None) };
     if value.is_instance_of::<PyString>() {

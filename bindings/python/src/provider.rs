@@ -251,12 +251,16 @@ impl Provider {
 }
 
 impl Provider {
+    pub(crate) fn core(&self) -> &svidex::Provider {
+        &self.core
+    }
+
     fn make(
         py: Python<'_>,
         options: Option<&Bound<'_, PyDict>>,
         make: fn(svidex::Config) -> Result<svidex::Provider, svidex::Error>,
     ) -> PyResult<Self> {
-        let config = config(options)?;
+        let config = config("Provider", options)?;
         let core = guarded(|| make(config).inspect(observe));
         let core = core.map_err(|failure| failure.into_py_err(py))?;
         listen(py)?;

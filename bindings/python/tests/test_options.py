@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TEXT_OPTIONS = [
     "endpoint_socket",
     "identity_token_file",
+    "access_token_file",
     "audience",
     "spiffe_id",
     "hint",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +81,26 @@ def test_a_token_file_by_path_object(emulator: OwnEmulator, tmp_path: Path) -> N
     path.write_text(f"\n{token}\n")
     with svidex.Provider(identity_token_file=path) as provider:
         assert provider.get_token() == token
+
+
+def test_an_access_token_from_a_file_needs_nothing_else(
+    emulator: OwnEmulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "access"
+    path.write_text("opaque")
+    os.utime(path, (0, time.time() + 600))
+    with svidex.Provider(access_token_file=path) as provider:
+        assert provider.access_token() == "opaque"
+        assert provider.status().source == f"access_token_file {path}"
+        with pytest.raises(svidex.InvalidConfigError, match="endpoint_socket"):
+            provider.get_token()
+    os.utime(path, (0, time.time() - 1))
+    with svidex.Provider(access_token_file=path, call_timeout_seconds=5) as provider:
+        with pytest.raises(svidex.SourceUnavailableError, match="svidex bridge") as raised:
+            provider.access_token()
+    assert str(path) in str(raised.value)
+    assert "opaque" not in str(raised.value)
+    assert emulator.counters()["exchanges"] == 0
 
 
 def test_invalidate_drops_that_token_alone(

@@ -11,6 +11,7 @@ impl fmt::Debug for Config {
         let Self {
             endpoint_socket,
             identity_token_file,
+            access_token_file,
             audience,
             spiffe_id,
             hint,
@@ -26,6 +27,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("endpoint_socket", &shown(endpoint_socket))
             .field("identity_token_file", &shown(identity_token_file))
+            .field("access_token_file", &shown(access_token_file))
             .field("audience", &shown(audience))
             .field("spiffe_id", &shown(spiffe_id))
             .field("hint", &shown(hint))

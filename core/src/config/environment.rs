@@ -11,9 +11,10 @@ pub(crate) struct Environment(HashMap<String, Result<String, ()>>);
 
 impl Environment {
     pub(crate) fn read() -> Self {
-        const NAMES: [&str; 16] = [
+        const NAMES: [&str; 17] = [
             "SPIFFE_ENDPOINT_SOCKET",
             "OPENAI_IDENTITY_TOKEN_FILE",
+            "SVIDEX_ACCESS_TOKEN_FILE",
             "SVIDEX_AUDIENCE",
             "SVIDEX_SPIFFE_ID",
             "OPENAI_IDENTITY_PROVIDER_ID",

@@ -39,6 +39,10 @@ pub(crate) const IDENTITY_TOKEN_FILE: Field = Field {
     name: "identity_token_file (OPENAI_IDENTITY_TOKEN_FILE)",
     takes: Takes::TokenFile,
 };
+pub(crate) const ACCESS_TOKEN_FILE: Field = Field {
+    name: "access_token_file (SVIDEX_ACCESS_TOKEN_FILE)",
+    takes: Takes::TokenFile,
+};
 pub(crate) const AUDIENCE: Field = Field {
     name: "audience (SVIDEX_AUDIENCE)",
     takes: Takes::Form("an audience, such as https://api.openai.com/v1"),
@@ -71,6 +75,10 @@ pub(crate) const CA_FILE: Field = Field {
     name: "ca_file",
     takes: Takes::Path("the path of a PEM file"),
 };
+pub(crate) const JWKS_FILE: Field = Field {
+    name: "jwks_file",
+    takes: Takes::Path("the path of a file with a JWKS"),
+};
 pub(crate) const SSL_CERT_FILE: Field = Field {
     name: "the environment variable SSL_CERT_FILE",
     takes: Takes::Path("the path of a PEM file"),
@@ -87,6 +95,14 @@ impl fmt::Display for Field {
 }
 
 impl Field {
+    /// One that is no setting of a provider, and is looked at in the same way.
+    pub(super) const fn path(name: &'static str) -> Self {
+        Self {
+            name,
+            takes: Takes::TokenFile,
+        }
+    }
+
     /// What `problem` says of this setting; it goes on from its name.
     pub(super) fn error(self, problem: impl fmt::Display) -> Error {
         Error::invalid_config(format!("{self} {problem}"))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use super::environment::Environment;
-use super::field::{CA_FILE, Field, IDENTITY_TOKEN_FILE};
+use super::field::{CA_FILE, Field, JWKS_FILE};
 use crate::error::Error;
 use crate::limits::{Wanted, exhausted};
 use crate::threads::glance;
@@ -23,11 +23,13 @@ pub(super) fn fixed(path: impl AsRef<Path>) -> PathBuf {
 }
 
 /// Looked at now, read at each fetch.
-pub(super) fn parse_token_file(text: &str, env: &Environment) -> Result<PathBuf, Error> {
-    let path = parse_path(IDENTITY_TOKEN_FILE, text, env)?;
-    let bad = |problem: &str| {
-        Err(IDENTITY_TOKEN_FILE.error(format_args!("{problem}: {}", path.display())))
-    };
+pub(super) fn parse_token_file(
+    field: Field,
+    text: &str,
+    env: &Environment,
+) -> Result<PathBuf, Error> {
+    let path = parse_path(field, text, env)?;
+    let bad = |problem: &str| Err(field.error(format_args!("{problem}: {}", path.display())));
     // A missing file may still come (sidecars start when they start), and a file system
     // that hangs may wake up; a thing that is there and is no file will not turn into one.
     match what_is_at(&path) {
@@ -76,6 +78,12 @@ pub(super) fn parse_ca_file(text: &str, env: &Environment) -> Result<PathBuf, Er
     }
 }
 
+/// Of the doctor's, which reads it.
+pub(crate) fn parse_jwks_file(text: &str, env: &Environment) -> Result<PathBuf, Error> {
+    JWKS_FILE.check(Some(text))?;
+    parse_path(JWKS_FILE, text, env)
+}
+
 /// Whether no file can come to where `error` was met: part of the path is a file,
 /// or too long for any file system.
 pub(super) fn can_never_be(error: &io::Error) -> bool {
@@ -83,6 +91,17 @@ pub(super) fn can_never_be(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
     )
+}
+
+/// The same for what is no setting of a provider.
+pub(crate) fn parse_path_called(
+    name: &'static str,
+    text: &str,
+    env: &Environment,
+) -> Result<PathBuf, Error> {
+    let field = Field::path(name);
+    field.check(Some(text))?;
+    parse_path(field, text, env)
 }
 
 fn parse_path(field: Field, text: &str, env: &Environment) -> Result<PathBuf, Error> {
@@ -227,6 +246,7 @@ fn is_windows_path(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::field::IDENTITY_TOKEN_FILE;
     use super::*;
 
     fn parsed(text: &str) -> Result<PathBuf, Error> {

@@ -19,6 +19,7 @@ macro_rules! setters {
 setters! {
     endpoint_socket: impl Into<String>,
     identity_token_file: impl Into<String>,
+    access_token_file: impl Into<String>,
     audience: impl Into<String>,
     spiffe_id: impl Into<String>,
     hint: impl Into<String>,

@@ -38,6 +38,7 @@ enum Need {
 struct GivenConfig {
     endpoint_socket: Option<Text>,
     identity_token_file: Option<Text>,
+    access_token_file: Option<Text>,
     audience: Option<Text>,
     spiffe_id: Option<Text>,
     hint: Option<Text>,
@@ -58,6 +59,7 @@ impl From<GivenConfig> for Config {
         Self {
             endpoint_socket: text(given.endpoint_socket),
             identity_token_file: text(given.identity_token_file),
+            access_token_file: text(given.access_token_file),
             audience: text(given.audience),
             spiffe_id: text(given.spiffe_id),
             hint: text(given.hint),

@@ -2,18 +2,20 @@
 
 use hyper::Method;
 
+use super::issuer::out_of_reach;
 use super::report::{Check, CheckId, Outcome};
+use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::config::{DEFAULT_AUDIENCE, ExchangeSettings, Settings};
 use crate::error::{Error, ErrorKind};
-use crate::exchange::{HttpTokenEndpoint, TokenEndpoint as _};
+use crate::exchange::{AccessToken, HttpTokenEndpoint, TokenEndpoint as _};
 use crate::http::{Progress, Request};
+use crate::secret::one_line;
 use crate::skew;
 use crate::snapshot::Token;
 
 pub(super) struct Reached {
     pub(super) check: Check,
-    pub(super) ok: bool,
     /// How far this host's clock is ahead of the endpoint's, in milliseconds.
     pub(super) ahead: Option<i64>,
 }
@@ -22,7 +24,8 @@ pub(super) struct Reached {
 const BROUGHT: &str = "the program brings its own token endpoint";
 
 /// A request without a token: it shows name resolution, proxy, TLS and the
-/// endpoint's clock, whatever it answers.
+/// endpoint's clock, whatever it answers. What the exchange shows weighs more:
+/// there are servers that do badly with a HEAD alone.
 pub(super) async fn reach(
     settings: &Settings,
     endpoint: &HttpTokenEndpoint,
@@ -31,19 +34,10 @@ pub(super) async fn reach(
     if settings.brings_endpoint {
         return Reached {
             check: Check::skipped(CheckId::TokenEndpoint, BROUGHT),
-            ok: false,
             ahead: None,
         };
     }
     let url = &settings.token_endpoint;
-    let unreachable = |seen: String| Reached {
-        check: Check::failed(CheckId::TokenEndpoint, seen).advise(
-            "let this process reach it over HTTPS: name resolution, firewall, HTTPS_PROXY and \
-             NO_PROXY, and the CA certificates it trusts (ca_file, SSL_CERT_FILE)",
-        ),
-        ok: false,
-        ahead: None,
-    };
     let before = clock.now().wall;
     let request = Request {
         method: Method::HEAD,
@@ -53,7 +47,13 @@ pub(super) async fn reach(
     let progress = Progress::default();
     let answer = match endpoint.client().send(request, &progress).await {
         Ok(answer) => answer,
-        Err(fault) => return unreachable(format!("{url}: {fault}")),
+        Err(fault) => {
+            let check = Check::failed(CheckId::TokenEndpoint, format!("{url}: {fault}"));
+            return Reached {
+                check: check.advise(fault.way().advice()),
+                ahead: None,
+            };
+        }
     };
     let after = clock.now().wall;
     Reached {
@@ -64,69 +64,123 @@ pub(super) async fn reach(
                 answer.status.as_u16()
             ),
         ),
-        ok: true,
         // It was dated about half-way.
         ahead: skew::host_ahead(&answer.headers, i64::midpoint(before, after)),
     }
 }
 
-/// The exchange itself. `before` is what the other checks found.
+/// The exchange itself, and what it proves.
+pub(super) struct Exchanged {
+    pub(super) check: Check,
+    /// The token endpoint answered, whatever it said.
+    pub(super) answered: bool,
+    /// The refusal may be about keys that OpenAI could not get.
+    pub(super) may_be_the_issuers_reach: bool,
+}
+
+/// It is tried whatever the probe showed. `before` is what the other checks found.
 pub(super) async fn exchange(
     settings: &Settings,
     endpoint: &HttpTokenEndpoint,
     token: Option<&Token>,
+    iss: Option<&str>,
     before: &[Check],
-) -> Check {
+) -> Exchanged {
+    let silent = |check| Exchanged {
+        check,
+        answered: false,
+        may_be_the_issuers_reach: false,
+    };
     if settings.brings_endpoint {
-        return Check::skipped(CheckId::Exchange, BROUGHT);
+        return silent(Check::skipped(CheckId::Exchange, BROUGHT));
     }
     let ids = match &settings.exchange {
         Ok(ids) => ids,
-        Err(error) => return Check::skipped(CheckId::Exchange, error.message()),
+        Err(error) => return silent(Check::skipped(CheckId::Exchange, error.message())),
     };
     let Some(token) = token else {
-        return Check::skipped(
+        return silent(Check::skipped(
             CheckId::Exchange,
             format!(
                 "not tried, since it could not succeed: see {}",
                 obstacles(before)
             ),
-        );
+        ));
     };
-    match endpoint.exchange(token).await {
+    let error = match endpoint.exchange(token).await {
         Ok(answer) => {
-            let life = answer.expires_in.map_or("no stated time".to_owned(), |ms| {
-                format!("{} s", super::seconds(ms))
-            });
-            let scope = answer
-                .scope
-                .as_deref()
-                .map(|scope| format!(", scope {}", crate::secret::one_line(scope)));
-            Check::ok(
-                CheckId::Exchange,
-                format!(
-                    "an access token for {life} as service account {}{}",
-                    ids.service_account_id,
-                    scope.unwrap_or_default()
-                ),
-            )
+            return Exchanged {
+                check: succeeded(&answer, ids),
+                answered: true,
+                may_be_the_issuers_reach: false,
+            };
         }
-        Err(error) => {
-            let mut check = Check::failed(CheckId::Exchange, error.message());
-            check.advice = suspects(before);
-            check.advice.extend(explain(&error, ids, settings, token));
-            check
-        }
+        Err(error) => error,
+    };
+    let is_unreachable =
+        |check: &Check| check.id == CheckId::TokenEndpoint && check.outcome == Outcome::Failed;
+    if matches!(error.cause(), Some(Cause::Way(_))) && before.iter().any(is_unreachable) {
+        let seen = "tried, and it got no answer either: see token_endpoint";
+        return silent(Check::skipped(CheckId::Exchange, seen));
     }
+    let is_bare = error.oauth_code().is_none() && error.http_status() == Some(500);
+    let may_be_the_issuers_reach = is_bare
+        || matches!(
+            error.oauth_code(),
+            Some(
+                "invalid_grant"
+                    | "invalid_subject_token"
+                    | "server_error"
+                    | "temporarily_unavailable"
+            )
+        );
+    let mut check = Check::failed(CheckId::Exchange, error.message());
+    check.advice = suspects(before);
+    let mut more = explain(&error, ids, settings, token);
+    let asked = iss.filter(|_| may_be_the_issuers_reach);
+    if let Some((iss, why)) = asked.and_then(|iss| Some((iss, out_of_reach(iss)?))) {
+        // A bare 500 says nothing of its own that would come first.
+        let at = if is_bare { 0 } else { more.len() };
+        let suspect = format!(
+            "svid_iss above is a possible cause: OpenAI cannot ask {} for its keys ({why}), unless \
+             they are uploaded to the Workload Identity Provider",
+            one_line(iss)
+        );
+        more.insert(at, suspect);
+    }
+    check.advice.extend(more);
+    Exchanged {
+        check,
+        answered: error.http_status().is_some(),
+        may_be_the_issuers_reach,
+    }
+}
+
+fn succeeded(answer: &AccessToken, ids: &ExchangeSettings) -> Check {
+    let life = answer.expires_in.map_or("no stated time".to_owned(), |ms| {
+        format!("{} s", super::seconds(ms))
+    });
+    let scope = answer
+        .scope
+        .as_deref()
+        .map(|scope| format!(", scope {}", crate::secret::one_line(scope)));
+    Check::ok(
+        CheckId::Exchange,
+        format!(
+            "an access token for {life} as service account {}{}",
+            ids.service_account_id,
+            scope.unwrap_or_default()
+        ),
+    )
 }
 
 /// The failed checks without which there is nothing to send, or nowhere to.
 fn obstacles(before: &[Check]) -> String {
-    use CheckId::{Clock, Discovery, Jwks};
+    use CheckId::{Clock, Discovery, Jwks, UploadedJwks};
     let names: Vec<_> = before
         .iter()
         .filter(|check| check.outcome == Outcome::Failed)
-        .filter(|check| !matches!(check.id, Discovery | Jwks | Clock))
+        .filter(|check| !matches!(check.id, Discovery | Jwks | UploadedJwks | Clock))
         .map(|check| check.id.as_str())
         .collect();
     names.join(", ")
@@ -134,10 +188,12 @@ fn obstacles(before: &[Check]) -> String {
 
 /// What the other checks found that can be the cause.
 fn suspects(before: &[Check]) -> Vec<String> {
-    use CheckId::{Clock, Discovery, Jwks, SvidIss, SvidTimes};
+    use CheckId::{Clock, Discovery, Jwks, SvidIss, SvidTimes, UploadedJwks};
     let can_matter = |check: &&Check| {
-        matches!(check.id, SvidIss | SvidTimes | Discovery | Jwks | Clock)
-            && matches!(check.outcome, Outcome::Failed | Outcome::Warning)
+        matches!(
+            check.id,
+            SvidIss | SvidTimes | Discovery | Jwks | UploadedJwks | Clock
+        ) && matches!(check.outcome, Outcome::Failed | Outcome::Warning)
     };
     let mut found: Vec<_> = before.iter().filter(can_matter).collect();
     found.sort_by_key(|check| check.outcome != Outcome::Failed);
@@ -187,6 +243,9 @@ fn explain(
          the provider uses an uploaded JWKS, that one must have the key that svid_kid shows"
             .to_owned(),
     ];
+    if let Some(Cause::Way(way)) = error.cause() {
+        return vec![way.advice().to_owned()];
+    }
     match error.oauth_code() {
         Some("invalid_client") => vec![provider_id],
         Some("unauthorized_client") => vec![account_id, mapping],

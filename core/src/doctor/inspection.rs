@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::report::Check;
 use super::{svid, until};
 use crate::clock::{Now, rfc3339};
-use crate::error::{Error, ErrorKind, FailureClass};
-use crate::jwt::{self, Jwt, JwtError, Parts};
+use crate::error::Error;
+use crate::jwt::{self, Parts};
 use crate::secret::one_line;
 use crate::source::Checks;
 
@@ -30,18 +30,12 @@ pub struct Inspection {
 
 impl Inspection {
     pub(super) fn of(token: &str, rules: &Checks, now: Now) -> Result<Self, Error> {
-        let refuse = |error: JwtError| {
-            Error::new(
-                ErrorKind::InvalidSubjectToken,
-                FailureClass::Permanent,
-                format!("{} is not a JWT: {error}", rules.place),
-            )
-        };
+        let jwt = rules.decode(token)?;
+        // What has been decoded has its parts.
         let Parts {
             mut header,
             mut claims,
-        } = jwt::parts(token).map_err(refuse)?;
-        let jwt = Jwt::decode(token).map_err(refuse)?;
+        } = jwt::parts(token).map_err(|error| Error::internal(error.to_string()))?;
         header
             .values_mut()
             .chain(claims.values_mut())

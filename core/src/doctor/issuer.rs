@@ -6,45 +6,78 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use super::jwks::{Kind, Svid, judge, published};
+use super::reach::{Scope, leads_inside};
 use super::report::{Check, CheckId};
-use super::svid::shown;
 use crate::config::is_loopback;
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
-use crate::jwt::Jwt;
-use crate::secret::one_line;
+use crate::secret::{holds_a_token, one_line};
 
 const REACH: &str = "OpenAI has to reach it from the internet: publish it there, or upload the \
                      JWKS to the Workload Identity Provider (then OpenAI never asks)";
 
-/// `discovery` and `jwks`, as far as they can be looked at.
-pub(super) async fn examine(http: &HttpTokenEndpoint, jwt: Option<&Jwt>) -> Vec<Check> {
-    let Some(jwt) = jwt else { return Vec::new() };
-    let Some(url) = jwt.iss.as_deref().and_then(discovery_url) else {
+const UPLOADED: &str = "the provider has the keys that were uploaded";
+
+/// What was found of an issuer.
+#[derive(Default)]
+pub(super) struct Issuer {
+    /// `discovery` and `jwks`, as far as they could be looked at.
+    pub(super) checks: Vec<Check>,
+    /// What it publishes, and where.
+    pub(super) published: Option<(String, Value)>,
+}
+
+/// `uploaded`: OpenAI has, or is to have, the keys from an administrator.
+pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: bool) -> Issuer {
+    let Some((token, jwt)) = svid else {
+        return Issuer::default();
+    };
+    let iss = jwt.iss.as_deref().unwrap_or_default();
+    let Some(url) = discovery_url(iss) else {
         let why = "the SVID names no https:// issuer";
-        return vec![
-            Check::skipped(CheckId::Discovery, why),
-            Check::skipped(CheckId::Jwks, why),
-        ];
+        return Issuer {
+            checks: vec![
+                Check::skipped(CheckId::Discovery, why),
+                Check::skipped(CheckId::Jwks, why),
+            ],
+            published: None,
+        };
+    };
+    let away = |id, url: &Url, problem: String| match uploaded {
+        true => Check::skipped(
+            id,
+            format!("{url}: {problem}; OpenAI does not ask: {UPLOADED}"),
+        ),
+        false => Check::warning(id, format!("{url}: {problem}")).advise(REACH),
     };
     let client = http.client();
     let (discovery, jwks_uri) = match get(client, &url).await {
-        Ok(document) => judge_document(&url, &document, jwt.iss.as_deref().unwrap_or_default()),
-        Err(problem) => (
-            Check::warning(CheckId::Discovery, format!("{url}: {problem}")).advise(REACH),
-            None,
-        ),
+        Ok(document) => judge_document(&url, &document, iss, token),
+        Err(problem) => (away(CheckId::Discovery, &url, problem), None),
     };
+    let mut published = None;
     let jwks = match jwks_uri {
         None => Check::skipped(CheckId::Jwks, "there is no jwks_uri to look at"),
         Some(url) => match get(client, &url).await {
-            Ok(jwks) => judge_jwks(&url, &jwks, jwt),
-            Err(problem) => {
-                Check::warning(CheckId::Jwks, format!("{url}: {problem}")).advise(REACH)
+            Ok(jwks) => {
+                let (_, jwks) = published.insert((url.to_string(), jwks));
+                judge(Kind::Published, url.as_str(), jwks, svid)
             }
+            Err(problem) => away(CheckId::Jwks, &url, problem),
         },
     };
-    vec![discovery, jwks]
+    let mut checks = vec![discovery, jwks];
+    if uploaded {
+        checks.iter_mut().for_each(|check| check.yield_to(UPLOADED));
+    }
+    Issuer { checks, published }
+}
+
+/// Whether OpenAI can ask the issuer at all: of its name alone, since the address
+/// that it has here need not be the one that it has on the internet.
+pub(super) fn out_of_reach(iss: &str) -> Option<&'static str> {
+    Scope::of(&discovery_url(iss)?).why_not()
 }
 
 fn discovery_url(issuer: &str) -> Option<Url> {
@@ -56,7 +89,8 @@ fn discovery_url(issuer: &str) -> Option<Url> {
 
 /// https, or http on loopback, and no password in it.
 fn allowed(url: &str) -> Option<Url> {
-    let url = Url::parse(url).ok()?;
+    // Names are put into lower case: what is left of a token then is not known again.
+    let url = Url::parse(url).ok().filter(|_| !holds_a_token(url))?;
     let scheme = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     (scheme && url.has_host() && url.username().is_empty() && url.password().is_none())
         .then_some(url)
@@ -84,7 +118,7 @@ async fn get(client: &Client, url: &Url) -> Result<Value, String> {
     serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned())
 }
 
-fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>) {
+fn judge_document(url: &Url, document: &Value, iss: &str, token: &str) -> (Check, Option<Url>) {
     let failed = |seen: String, fix: &str| Check::failed(CheckId::Discovery, seen).advise(fix);
     let Some(issuer) = document["issuer"].as_str() else {
         let fix = "let the issuer serve OpenID discovery metadata there";
@@ -94,6 +128,14 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
         let fix = "let the issuer name its JWKS by an https:// URL";
         return (failed(format!("{url} has no usable `jwks_uri`"), fix), None);
     };
+    if let Some(why) = leads_inside(url, &jwks_uri) {
+        let seen = format!(
+            "{url} names the JWKS {}, which is not asked: {why}, and the issuer is on the internet",
+            published(jwks_uri.as_str(), token)
+        );
+        let fix = "let the issuer name its JWKS by an https:// URL that OpenAI can reach";
+        return (failed(seen, fix), None);
+    }
     let check = if issuer == iss {
         Check::ok(CheckId::Discovery, format!("{url} names the same issuer"))
     } else if issuer.trim_end_matches('/') == iss.trim_end_matches('/') {
@@ -101,7 +143,7 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
             CheckId::Discovery,
             format!(
                 "{url} and the SVID's `iss` differ by a slash at the end ({}, {})",
-                one_line(issuer),
+                published(issuer, token),
                 one_line(iss)
             ),
         )
@@ -110,7 +152,7 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
         failed(
             format!(
                 "{url} names the issuer {}, and the SVID's `iss` is {}",
-                one_line(issuer),
+                published(issuer, token),
                 one_line(iss)
             ),
             "let both be the same (SPIRE: `jwt_issuer` of the server and of the discovery \
@@ -118,56 +160,6 @@ fn judge_document(url: &Url, document: &Value, iss: &str) -> (Check, Option<Url>
         )
     };
     (check, Some(jwks_uri))
-}
-
-fn judge_jwks(url: &Url, jwks: &Value, jwt: &Jwt) -> Check {
-    let Some(keys) = jwks["keys"].as_array() else {
-        return Check::failed(CheckId::Jwks, format!("{url} has no list of `keys`"))
-            .advise("let the issuer serve a JWKS (RFC 7517) there");
-    };
-    let Some(kid) = jwt.kid.as_deref() else {
-        return Check::skipped(CheckId::Jwks, "the SVID names no key");
-    };
-    let Some(key) = keys.iter().find(|key| key["kid"] == kid) else {
-        let known: Vec<_> = keys.iter().filter_map(|key| key["kid"].as_str()).collect();
-        let known = match known.len() {
-            0 => "no key with an ID".to_owned(),
-            _ => one_line(&known.join(", ")),
-        };
-        return Check::failed(
-            CheckId::Jwks,
-            format!(
-                "{url} does not have the SVID's key {} (it has {known})",
-                shown(&jwt.kid)
-            ),
-        )
-        .advise("publish the key that signs SVIDs; after a rotation, both the old and the new one")
-        .advise("an SVID from before a rotation: fetch a new one")
-        .advise("see that iss names the issuer that signed, not another cluster's");
-    };
-    let fits = match (jwt.alg.as_deref().unwrap_or_default(), key["kty"].as_str()) {
-        (alg, Some("EC")) => alg.starts_with("ES"),
-        (alg, Some("RSA")) => alg.starts_with("RS") || alg.starts_with("PS"),
-        _ => true,
-    };
-    if !fits {
-        return Check::failed(
-            CheckId::Jwks,
-            format!(
-                "{url} has the key {}, but of a type that {} does not sign with",
-                shown(&jwt.kid),
-                shown(&jwt.alg)
-            ),
-        )
-        .advise("publish the key that signs SVIDs under that ID");
-    }
-    Check::ok(
-        CheckId::Jwks,
-        format!(
-            "{url} has the SVID's key, one of {}: OpenAI needs to see the same from the internet",
-            keys.len()
-        ),
-    )
 }
 
 #[cfg(test)]
@@ -180,7 +172,7 @@ mod tests {
     const ISS: &str = "https://issuer.example";
 
     fn judge(document: Value) -> (Check, Option<Url>) {
-        judge_document(&discovery_url(ISS).unwrap(), &document, ISS)
+        judge_document(&discovery_url(ISS).unwrap(), &document, ISS, "")
     }
 
     #[test]
@@ -223,41 +215,6 @@ mod tests {
         for (document, outcome) in cases {
             let (check, _) = judge(document.clone());
             assert_eq!(check.outcome, outcome, "{document}: {check}");
-        }
-    }
-
-    #[test]
-    fn the_key_must_be_there_and_fit() {
-        let url = Url::parse("https://issuer.example/keys").unwrap();
-        let jwt = Jwt {
-            alg: Some("ES256".to_owned()),
-            kid: Some("k1".to_owned()),
-            typ: None,
-            iss: Some(ISS.to_owned()),
-            sub: None,
-            aud: Vec::new(),
-            exp: None,
-            iat: None,
-            nbf: None,
-        };
-        let cases = [
-            (
-                json!({"keys": [{"kid": "k0"}, {"kid": "k1", "kty": "EC"}]}),
-                Outcome::Ok,
-            ),
-            (
-                json!({"keys": [{"kid": "k0", "kty": "EC"}]}),
-                Outcome::Failed,
-            ),
-            (
-                json!({"keys": [{"kid": "k1", "kty": "RSA"}]}),
-                Outcome::Failed,
-            ),
-            (json!({"keys": {}}), Outcome::Failed),
-        ];
-        for (jwks, outcome) in cases {
-            let check = judge_jwks(&url, &jwks, &jwt);
-            assert_eq!(check.outcome, outcome, "{jwks}: {check}");
         }
     }
 }

@@ -1,10 +1,19 @@
 //! Whether the Workload API or the token file answers, and for which identities.
 
-use super::place::Place;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use spiffe::SpiffeId;
+use spiffe::transport::Endpoint;
+
 use super::report::{Check, CheckId};
+use super::rotation::Bundle;
+use crate::cause::Cause;
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind};
-use crate::source::{self, Checks, Found, Identity};
+use crate::jwt::Jwt;
+use crate::source::{self, Checks, Found, Identity, Keeper, Place, Words};
+use crate::threads::Lane;
 
 pub(super) struct Examined {
     pub(super) checks: Vec<Check>,
@@ -21,7 +30,7 @@ pub(super) async fn look(settings: &Settings, rules: &Checks) -> Result<Found, E
 
 pub(super) async fn examine(settings: &Settings, rules: &Checks) -> Examined {
     let looked = look(settings, rules).await;
-    let place = Place::look(&settings.source, settings.request_timeout).await;
+    let place = place(&settings.source, settings.request_timeout).await;
     let answers = format!("{} answers{place}", rules.place);
     match looked {
         Ok(mut found) => {
@@ -35,6 +44,48 @@ pub(super) async fn examine(settings: &Settings, rules: &Checks) -> Examined {
             checks: unanswered(&settings.source, &place, answers, &error),
             found: None,
         },
+    }
+}
+
+/// The keys that the Workload API has beside the SVID, within the deadline of one attempt.
+pub(super) async fn bundle(settings: &Settings, rules: &Checks, jwt: Option<&Jwt>) -> Bundle {
+    let unknown = |why: &str| Bundle::Unknown(why.to_owned());
+    let sub = jwt.and_then(|jwt| jwt.sub.as_deref());
+    let Some(spiffe_id) = sub.and_then(|sub| SpiffeId::from_str(sub).ok()) else {
+        return unknown("the SVID names no trust domain");
+    };
+    let asked = source::jwt_bundle(settings, rules.clone(), &spiffe_id);
+    match tokio::time::timeout(settings.request_timeout, asked).await {
+        Ok(None) => unknown("only the Workload API tells the issuer's next keys"),
+        Ok(Some(Ok(keys))) => Bundle::Keys(keys),
+        Ok(Some(Err(error))) => Bundle::Unknown(format!(
+            "the Workload API gives no JWT bundle: {}",
+            error.message()
+        )),
+        Err(_) => unknown("the Workload API gave no JWT bundle in time"),
+    }
+}
+
+/// Elsewhere than on the runtime's thread, and not for ever: a dead network file
+/// system would hold it up.
+async fn place(source: &SourceSettings, limit: Duration) -> Place {
+    let path = match source {
+        SourceSettings::File { path, .. }
+        | SourceSettings::WorkloadApi {
+            endpoint: Endpoint::Unix(path),
+            ..
+        } => path.clone(),
+        SourceSettings::WorkloadApi { .. }
+        | SourceSettings::None
+        | SourceSettings::Custom { .. } => {
+            return Place::Unknown;
+        }
+    };
+    let lane = Lane::default();
+    let look = lane.run("svidex-doctor", move || Place::at(&path));
+    match tokio::time::timeout(limit, look).await {
+        Ok(Ok(place)) => place,
+        _ => Place::Unknown,
     }
 }
 
@@ -55,7 +106,12 @@ fn answered(
             let identity = Check::ok(CheckId::Identity, "the token file decides (see svid_sub)");
             vec![source, identity]
         }
-        (SourceSettings::WorkloadApi { .. } | SourceSettings::Custom { .. }, warning) => {
+        (
+            SourceSettings::WorkloadApi { .. }
+            | SourceSettings::None
+            | SourceSettings::Custom { .. },
+            warning,
+        ) => {
             let identity = match (&found.identities[..], warning) {
                 ([first, ..], Some(_)) => several(&found.identities, first),
                 ([], _) => Check::ok(CheckId::Identity, "issued (see svid_sub)"),
@@ -97,11 +153,10 @@ fn unanswered(
     match error.kind() {
         ErrorKind::PermissionDenied => {
             let who = format!(
-                "register a workload whose selectors match this process (pid {}, uid {}, gid {}; \
-                 in Kubernetes its namespace and service account)",
+                "register a workload whose selectors match this process (pid {}, {}; in Kubernetes \
+                 its namespace and service account)",
                 std::process::id(),
-                rustix::process::geteuid().as_raw(),
-                rustix::process::getegid().as_raw(),
+                source::who(),
             );
             vec![
                 Check::ok(CheckId::Source, answers),
@@ -117,33 +172,47 @@ fn unanswered(
             Check::failed(CheckId::Identity, message)
                 .advise("look at how the SVID's issuer is configured"),
         ],
-        _ => vec![Check::failed(CheckId::Source, message).advise(repair(source, place))],
+        _ => {
+            let fix = repair(source, place, error);
+            vec![Check::failed(CheckId::Source, without(message, &fix)).advise(fix)]
+        }
     }
 }
 
-fn repair(source: &SourceSettings, place: &Place) -> String {
-    match (source, place) {
-        (SourceSettings::File { .. }, Place::Missing { .. }) => format!(
-            "start the sidecar that writes it, and mount its directory here{place}; \
-             OPENAI_IDENTITY_TOKEN_FILE names the path as this process sees it"
-        ),
-        (SourceSettings::File { .. }, _) => {
-            "let this process read it, and let it hold one JWT and nothing else".to_owned()
+/// The message without the advice at its end, which has a line of its own.
+pub(super) fn without<'a>(message: &'a str, fix: &str) -> &'a str {
+    message
+        .strip_suffix(fix)
+        .map_or(message, |seen| seen.trim_end_matches([' ', ':', ';']))
+}
+
+/// From the cause, which the message has named: what is at the place now may be
+/// something else already.
+fn repair(source: &SourceSettings, place: &Place, error: &Error) -> String {
+    let words = error.cause().and_then(|cause| match source {
+        SourceSettings::File { .. } => match cause {
+            Cause::Stray(stray) => Some(stray.fix().to_owned()),
+            Cause::Deadline => Some(
+                "look at the file system that it is on, and at the server of it if it is a \
+                 network file system"
+                    .to_owned(),
+            ),
+            cause => Words::of_file(cause, place, &Keeper::SIDECAR).map(|words| words.fix),
+        },
+        SourceSettings::WorkloadApi { .. } => Words::of_agent(cause, place).map(|words| words.fix),
+        SourceSettings::None | SourceSettings::Custom { .. } => None,
+    });
+    words.unwrap_or_else(|| {
+        match source {
+            SourceSettings::File { .. } => {
+                "let this process read it, and let it hold one JWT and nothing else"
+            }
+            SourceSettings::WorkloadApi { .. } => {
+                "look at the agent's log, and see that the endpoint is its own"
+            }
+            SourceSettings::None => "name a source, if this workload needs SVIDs",
+            SourceSettings::Custom { .. } => "look at the code of that source",
         }
-        (SourceSettings::WorkloadApi { .. }, Place::Missing { .. }) => format!(
-            "start the agent, or mount its socket here{place}; SPIFFE_ENDPOINT_SOCKET names the \
-             path as this process sees it"
-        ),
-        (SourceSettings::WorkloadApi { .. }, Place::There { socket: false, .. }) => {
-            "that path is no socket: correct SPIFFE_ENDPOINT_SOCKET".to_owned()
-        }
-        (SourceSettings::WorkloadApi { .. }, Place::There { socket: true, .. }) => {
-            "the socket file is there and its server is not, or does not answer: restart the agent"
-                .to_owned()
-        }
-        (SourceSettings::Custom { .. }, _) => "look at the code of that source".to_owned(),
-        (SourceSettings::WorkloadApi { .. }, Place::Unknown) => {
-            "start the agent, and see that the endpoint is its own".to_owned()
-        }
-    }
+        .to_owned()
+    })
 }

@@ -1,14 +1,16 @@
 //! The SVID's header and claims, held against what OpenAI needs.
 
-use super::report::{Check, CheckId};
+use super::report::{Check, CheckId, Outcome};
+use super::source::without;
 use super::{seconds, until};
+use crate::cause::{Cause, Part};
 use crate::clock::{Now, rfc3339};
 use crate::config::{DEFAULT_AUDIENCE, Settings, SourceSettings, is_loopback};
 use crate::jwt::Jwt;
 use crate::policy::Held;
 use crate::secret::{Secret, one_line};
 use crate::snapshot::Token;
-use crate::source::{Checks, Part, Problem};
+use crate::source::{Checks, Problem};
 
 /// How far apart two clocks may be before it counts.
 const LEEWAY_MS: i64 = 60_000;
@@ -21,15 +23,18 @@ pub(super) struct Examined {
 }
 
 pub(super) fn examine(token: &str, settings: &Settings, rules: &Checks, now: Now) -> Examined {
-    let jwt = match Jwt::decode(token) {
+    let jwt = match rules.decode(token) {
         Ok(jwt) => jwt,
         Err(error) => {
-            let check = Check::failed(
-                CheckId::SvidAlg,
-                format!("{} gave no JWT: {error}", rules.place),
-            );
+            let advice = match error.cause() {
+                Some(Cause::Stray(stray)) => stray.fix(),
+                _ => "let the source give one JWT-SVID and nothing else",
+            };
             return Examined {
-                checks: vec![check.advise("let the source give one JWT-SVID and nothing else")],
+                checks: vec![
+                    Check::failed(CheckId::SvidAlg, without(error.message(), advice))
+                        .advise(advice),
+                ],
                 jwt: None,
                 usable: None,
             };
@@ -127,6 +132,22 @@ fn issuer(jwt: &Jwt) -> Check {
     }
 }
 
+/// What can only be said once the exchange has not worked: with an uploaded JWKS,
+/// which nobody can see from here, OpenAI never asks the issuer.
+pub(super) fn out_of_reach(check: &mut Check, iss: &str) {
+    let is_it = check.id == CheckId::SvidIss && check.outcome != Outcome::Failed;
+    if let Some(why) = super::issuer::out_of_reach(iss).filter(|_| is_it) {
+        let seen = format!(
+            "{}, where OpenAI cannot ask for its keys: {why}",
+            check.seen
+        );
+        *check = Check::warning(CheckId::SvidIss, seen).advise(
+            "upload the issuer's JWKS to the Workload Identity Provider (then OpenAI asks nobody), \
+             or give the issuer an https:// URL that the internet can reach",
+        );
+    }
+}
+
 fn audience(jwt: &Jwt, rules: &Checks) -> Check {
     let seen = one_line(&jwt.aud.join(", "));
     if jwt.aud.len() > 1 {
@@ -188,7 +209,6 @@ fn stale(check: &mut Check, jwt: &Jwt, now: Now) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Outcome;
 
     fn jwt() -> Jwt {
         Jwt {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::explain::{Peer, Phase, Progress};
+use super::fault::{Peer, Phase, Progress};
 
 /// How long an address is tried alone, if there is time.
 const STAGGER: Duration = Duration::from_millis(250);

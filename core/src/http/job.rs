@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::explain::Fault;
+use super::fault::Fault;
 use crate::threads::{Lane, NoResult};
 
 /// One job at a time, on a thread of its own, its result dated.

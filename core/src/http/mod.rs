@@ -5,6 +5,7 @@
 
 mod dial;
 mod explain;
+mod fault;
 mod job;
 mod resolve;
 mod roots;
@@ -34,8 +35,8 @@ use url::{Position, Url};
 use zeroize::Zeroizing;
 
 use self::dial::Race;
-use self::explain::{AnswerFault, Peer, Phase, TlsFault};
-pub(crate) use self::explain::{Fault, Progress};
+use self::fault::{AnswerFault, Peer, Phase, TlsFault};
+pub(crate) use self::fault::{Fault, Progress};
 use self::resolve::Resolver;
 use self::roots::{Roots, Trust};
 use self::tls::NoCertificate;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::explain::{Fault, Peer};
+use super::fault::{Fault, Peer};
 use super::job::Job;
 
 /// How long the plain look-up is alone: a hosts file answers in that time, and

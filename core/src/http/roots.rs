@@ -20,7 +20,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::explain::Fault;
+use super::fault::Fault;
 use super::job::Job;
 use super::tls;
 use crate::config::HttpSettings;

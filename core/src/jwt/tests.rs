@@ -52,6 +52,7 @@ fn name(error: &JwtError) -> &'static str {
         JwtError::NotBase64Url(_) => "not_base64url",
         JwtError::NotJson(_) => "not_json",
         JwtError::WrongType(_) => "wrong_type",
+        JwtError::NotADate(..) => "not_a_date",
         JwtError::IncompleteSignature => "incomplete_signature",
     }
 }

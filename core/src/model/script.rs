@@ -118,6 +118,7 @@ impl Script {
         Peers {
             source: Arc::clone(&worker) as Arc<dyn CheckedSource>,
             token_endpoint: worker,
+            access_token_file: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::{Demand, Outcome, Rules, State, Step};
 use crate::clock::Now;
 use crate::error::FailureClass;
+use crate::random::Seeded;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -36,23 +37,9 @@ impl Scenario {
 /// wants to be told again.
 trait Client {
     /// Whether an exchange is sent now, and when to come back.
-    fn step(&mut self, now: i64, scenario: &Scenario, random: &mut Random) -> (bool, i64);
+    fn step(&mut self, now: i64, scenario: &Scenario, random: &mut Seeded) -> (bool, i64);
     /// Whether its user would be without a token now.
     fn is_without(&self, now: i64) -> bool;
-}
-
-/// Seeded, so that a figure can be had again.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let number = (self.0 >> 11) as f64;
-        number / (1u64 << 53) as f64
-    }
 }
 
 /// svidex, with a user that reads all the time and an agent that always has
@@ -68,6 +55,7 @@ impl Svidex {
         Self {
             state: State::new(Rules {
                 refresh_buffer_ms: 20 * MINUTE,
+                access_from_file: false,
             }),
             minted: i64::MIN / 2,
             sent: None,
@@ -76,7 +64,7 @@ impl Svidex {
 }
 
 impl Client for Svidex {
-    fn step(&mut self, at: i64, scenario: &Scenario, random: &mut Random) -> (bool, i64) {
+    fn step(&mut self, at: i64, scenario: &Scenario, random: &mut Seeded) -> (bool, i64) {
         let now = Now { wall: at, boot: at };
         if let Some((sent, subject)) = self
             .sent
@@ -170,7 +158,7 @@ struct FixedBuffer {
 }
 
 impl FixedBuffer {
-    fn new(longest_share: f64, random: &mut Random) -> Self {
+    fn new(longest_share: f64, random: &mut Seeded) -> Self {
         Self {
             longest_share,
             ends: 0,
@@ -183,7 +171,7 @@ impl FixedBuffer {
 }
 
 impl Client for FixedBuffer {
-    fn step(&mut self, at: i64, scenario: &Scenario, _random: &mut Random) -> (bool, i64) {
+    fn step(&mut self, at: i64, scenario: &Scenario, _random: &mut Seeded) -> (bool, i64) {
         if at < self.first_request {
             return (false, self.first_request);
         }
@@ -209,8 +197,8 @@ impl Client for FixedBuffer {
 }
 
 /// Exchanges in each second.
-fn simulate<C: Client>(scenario: &Scenario, mut new: impl FnMut(&mut Random) -> C) -> Vec<u32> {
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+fn simulate<C: Client>(scenario: &Scenario, mut new: impl FnMut(&mut Seeded) -> C) -> Vec<u32> {
+    let mut random = Seeded(0x9E37_79B9_7F4A_7C15);
     let seconds = usize::try_from(scenario.duration / SECOND).unwrap();
     let mut clients: Vec<C> = (0..scenario.clients).map(|_| new(&mut random)).collect();
     let mut due: Vec<Vec<(i64, u32)>> = vec![Vec::new(); seconds];

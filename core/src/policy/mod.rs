@@ -38,6 +38,9 @@ const REPEAT_INTERVAL: i64 = 1_000;
 #[cfg_attr(test, derive(Serialize, Deserialize))]
 pub(crate) struct Rules {
     pub(crate) refresh_buffer_ms: i64,
+    /// Access tokens come from a file: getting one needs no SVID and costs nothing.
+    #[cfg_attr(test, serde(default))]
+    pub(crate) access_from_file: bool,
 }
 
 /// A token, as the policy sees it.
@@ -72,6 +75,12 @@ impl Held {
 
     pub(crate) fn is_due(&self, now: Now) -> bool {
         self.left(now) <= self.refresh_at_ms
+    }
+
+    /// Whether somebody else who renews by the same rules should have done so: one
+    /// look after it was due came too early at most.
+    fn is_overdue(&self, now: Now) -> bool {
+        self.left(now) <= i64::midpoint(self.refresh_at_ms, margin(self.life_ms))
     }
 
     /// What is left until it may no longer be handed out.
@@ -160,6 +169,15 @@ impl Leg {
         self.asked_at_ms = None;
         self.not_before_ms = now.boot + interval;
         self.again_at_ms = None;
+    }
+
+    /// The source gave the held token again, which can still be used.
+    fn repeated(&mut self, held: Held, now: Now) {
+        // Not an error: ask again when half of its use has gone. Nearer to the last
+        // use the looks come closer, so that a token which comes late is in time.
+        let pause = (held.use_left(now) / 2).max(REPEAT_INTERVAL);
+        self.succeed(now, MIN_INTERVAL);
+        self.again_at_ms = Some(held.left(now) - pause);
     }
 
     /// The token is gone before its end, or at it.
@@ -284,6 +302,15 @@ pub(crate) enum Outcome {
         #[cfg_attr(test, serde(default))]
         endpoint_wall_ms: Option<i64>,
     },
+    /// An access token was read from its file.
+    AccessRead {
+        received: Now,
+        life_ms: i64,
+        end_ms: i64,
+        /// The same token as the held one.
+        same: bool,
+    },
+    /// An exchange failed, or the reading of an access token.
     ExchangeFailed {
         class: FailureClass,
         #[cfg_attr(test, serde(default))]
@@ -302,6 +329,7 @@ pub(crate) enum Outcome {
 #[cfg_attr(test, serde(rename_all = "snake_case"))]
 pub(crate) enum Step {
     FetchSubject,
+    /// Or read an access token, where those come from a file.
     Exchange,
     /// Look again after this long, or when somebody asks.
     SleepMs(i64),
@@ -384,6 +412,9 @@ impl State {
 
     /// Whether an exchange would yield a token that ends later than the held one.
     fn gains(&self, now: Now) -> bool {
+        if self.rules.access_from_file {
+            return true;
+        }
         match (self.subject.usable(now), &self.access.held) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -415,13 +446,15 @@ impl State {
             || self.rejection == Rejection::Refetching
             || self.goes_without(now)
             || (access_wanted
+                && !self.rules.access_from_file
                 && (!can_exchange || self.subject.is_due(now))
                 && self.subject.may_be_news(now));
 
         // In the background there is time to renew the SVID first, so that one
         // exchange serves for as long as possible. A waiting caller, or a
         // source in trouble, is reason enough to take what is there.
-        let fetch_first = self.access.usable(now).is_some()
+        let fetch_first = !self.rules.access_from_file
+            && self.access.usable(now).is_some()
             && self.subject.is_due(now)
             && self.subject.failures == 0
             && (self.subject.in_flight || self.subject.may_start(now));
@@ -507,6 +540,35 @@ impl State {
                 });
                 self.rejection = Rejection::None;
             }
+            Outcome::AccessRead {
+                received,
+                life_ms,
+                end_ms,
+                same,
+            } => {
+                let kept = self.access.held.filter(|_| same);
+                match kept {
+                    Some(held) if held.is_overdue(now) => {
+                        self.access.fail(now, FailureClass::Stale, None, random);
+                    }
+                    Some(held) => self.access.repeated(held, now),
+                    None => {
+                        self.access.succeed(now, MIN_INTERVAL);
+                        self.access.read = false;
+                        self.access.held = Some(Held {
+                            received,
+                            life_ms,
+                            refresh_at_ms: refresh_at(
+                                life_ms,
+                                self.rules.refresh_buffer_ms,
+                                random,
+                            ),
+                            subject_exp_ms: end_ms,
+                            capped: false,
+                        });
+                    }
+                }
+            }
             Outcome::ExchangeFailed {
                 class,
                 retry_after_ms,
@@ -563,12 +625,7 @@ impl State {
                 // may be there any moment.
                 self.subject.fail(now, FailureClass::Local, None, random);
             } else {
-                // Not an error: ask again when half of its use has gone. Nearer to
-                // the last use the looks come closer, so that a token which comes
-                // late is in time.
-                let pause = (held.use_left(now) / 2).max(REPEAT_INTERVAL);
-                self.subject.succeed(now, MIN_INTERVAL);
-                self.subject.again_at_ms = Some(held.left(now) - pause);
+                self.subject.repeated(held, now);
             }
         } else {
             self.subject.succeed(now, MIN_INTERVAL);
@@ -595,6 +652,12 @@ impl State {
     /// nobody any more, and counts as a failure.
     pub(crate) fn repeats_in_vain(&self) -> bool {
         self.subject.class.is_some()
+    }
+
+    /// Right after [`Outcome::AccessRead`]: it was the held access token, which should
+    /// have been replaced by now, and counts as a failure.
+    pub(crate) fn is_not_replaced(&self) -> bool {
+        self.access.class.is_some()
     }
 
     fn fetch_failed(&mut self, now: Now, class: FailureClass, random: f64) {

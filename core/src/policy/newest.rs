@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::{Demand, Held, Outcome, Rules, State, Step};
 use crate::clock::Now;
 use crate::error::FailureClass;
+use crate::random::Seeded;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -77,7 +78,7 @@ struct History {
     newer_since: Option<i64>,
     was_usable: bool,
     fetches: Vec<Now>,
-    seed: u64,
+    random: Seeded,
 }
 
 impl History {
@@ -85,7 +86,10 @@ impl History {
         Self {
             now: START,
             truth: START.wall,
-            state: State::new(Rules { refresh_buffer_ms }),
+            state: State::new(Rules {
+                refresh_buffer_ms,
+                access_from_file: false,
+            }),
             latency,
             access_life,
             at_source: Minted {
@@ -103,18 +107,8 @@ impl History {
             newer_since: None,
             was_usable: false,
             fetches: Vec::new(),
-            seed: 0x9E37_79B9_7F4A_7C15,
+            random: Seeded::default(),
         }
-    }
-
-    /// Deterministic, so that a failing history can be replayed and shrunk.
-    fn random(&mut self) -> f64 {
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let number = (self.seed >> 11) as f64;
-        number / (1u64 << 53) as f64
     }
 
     fn take(&mut self, event: &Event) {
@@ -223,7 +217,7 @@ impl History {
     }
 
     fn end_attempts(&mut self) {
-        let random = self.random();
+        let random = self.random.next();
         if self.fetch_ends.take_if(|at| *at <= self.now.boot).is_some() {
             let outcome = self.fetched();
             self.state.apply(self.now, &outcome, random);

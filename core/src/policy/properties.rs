@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::{Demand, Held, Leg, Outcome, Rejection, Rules, State, Step, Verdict};
 use crate::clock::Now;
 use crate::error::FailureClass;
+use crate::random::Seeded;
 
 /// What happens to the world, one after the other.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ struct History {
     exchange_ends: Option<(i64, Now, Held)>,
     attempts: Vec<i64>,
     next_read: i64,
-    seed: u64,
+    random: Seeded,
     /// How long (boot time) access readers have gone without, all being well.
     without_since: Option<i64>,
 }
@@ -73,7 +74,10 @@ impl History {
                 wall: 1_700_000_000_000,
                 boot: 50_000,
             },
-            state: State::new(Rules { refresh_buffer_ms }),
+            state: State::new(Rules {
+                refresh_buffer_ms,
+                access_from_file: false,
+            }),
             source: Weather::Fine,
             endpoint: Weather::Fine,
             readers: (true, true),
@@ -82,20 +86,10 @@ impl History {
             exchange_ends: None,
             attempts: Vec::new(),
             next_read: 50_000,
-            seed: 0x9E37_79B9_7F4A_7C15,
+            random: Seeded::default(),
             without_since: None,
             world,
         }
-    }
-
-    /// Deterministic, so that a failing history can be replayed and shrunk.
-    fn random(&mut self) -> f64 {
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let number = (self.seed >> 11) as f64;
-        number / (1u64 << 53) as f64
     }
 
     fn take(&mut self, event: &Event) {
@@ -213,7 +207,7 @@ impl History {
     }
 
     fn end_attempts(&mut self) {
-        let random = self.random();
+        let random = self.random.next();
         if self.fetch_ends.is_some_and(|at| at <= self.now.boot) {
             self.fetch_ends = None;
             let outcome = match self.source {
@@ -496,7 +490,7 @@ fn an_outage_until_a_second_before_the_last_use_is_not_felt() {
                 latency: 50,
             };
             let mut history = History::new(world, 1_200_000);
-            history.seed = seed;
+            history.random = Seeded(seed);
             history.run_until(60_000);
             let first = history.state.access.held.expect("an access token");
             let last_use = first.received.boot + first.life_ms - super::margin(first.life_ms);

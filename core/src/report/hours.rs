@@ -29,6 +29,7 @@ impl Host {
         Self {
             state: State::new(Rules {
                 refresh_buffer_ms: 20 * MINUTE,
+                access_from_file: false,
             }),
             family: Family::new(1, START),
             weather: Box::new(weather),

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use spiffe::SpiffeId;
 
 use super::SubjectToken;
+use crate::cause::{Cause, Part};
 use crate::clock::{Clock, Now, rfc3339};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::foreign::Foreign;
 use crate::jwt::Jwt;
 use crate::secret::{Secret, one_line};
 use crate::skew::{APART_MS, EndpointTime};
+use crate::stray::Stray;
 
 /// What a subject token is held against.
 #[derive(Clone)]
@@ -28,19 +30,6 @@ pub(crate) struct Checks {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of the token endpoint's clock.
     pub(crate) endpoint_time: Arc<EndpointTime>,
-}
-
-/// The part of a token that a rule is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// `alg` and `typ`.
-    Algorithm,
-    Kid,
-    Iss,
-    Sub,
-    Aud,
-    /// `exp` and `iat`.
-    Times,
 }
 
 /// A broken rule.
@@ -98,9 +87,17 @@ impl Checks {
         })
     }
 
-    fn decode(&self, token: &str) -> Result<Jwt, Error> {
-        Jwt::decode(token)
-            .map_err(|error| self.error(FailureClass::Permanent, &format!("is not a JWT: {error}")))
+    /// Decodes, or says what it is instead.
+    pub(crate) fn decode(&self, token: &str) -> Result<Jwt, Error> {
+        Jwt::decode(token).map_err(|error| {
+            let stray = Stray::of(token.as_bytes());
+            let problem = match stray {
+                Some(stray) => format!("is not a JWT: it is {}; {}", stray.name(), stray.fix()),
+                None => format!("is not a JWT: {error}"),
+            };
+            self.error(FailureClass::Permanent, &problem)
+                .because(stray.map(Cause::Stray))
+        })
     }
 
     /// Every rule that the token breaks, those of OpenAI included.
@@ -241,6 +238,7 @@ impl Checks {
 
     fn refuse(&self, problem: Problem) -> Error {
         self.error(problem.class, &format!("{}; {}", problem.what, problem.fix))
+            .because(Cause::Rule(problem.part))
     }
 
     fn error(&self, class: FailureClass, problem: &str) -> Error {

@@ -1,21 +1,20 @@
 //! A token file that somebody else keeps fresh: SPIRL Bridge, spiffe-helper, a
 //! projected volume, Developer Identity.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use super::text_file::{TextFile, on_its_own_thread};
+use super::words::Keeper;
 use super::{CheckedSource, Checks, Fetch, Found, SubjectToken};
+use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::foreign::Foreign;
-use crate::jwt::{self, Jwt, MAX_TOKEN_BYTES};
-use crate::limits::{self, Wanted};
-use crate::threads::{Lane, NoResult};
+use crate::jwt::{self, Jwt};
+use crate::threads::Lane;
 
 pub(super) struct TokenFile {
     inner: Arc<Inner>,
@@ -23,44 +22,22 @@ pub(super) struct TokenFile {
 }
 
 struct Inner {
-    path: PathBuf,
+    file: TextFile,
     checks: Checks,
 }
 
 impl TokenFile {
     pub(super) fn new(path: PathBuf, checks: Checks) -> Self {
         Self {
-            inner: Arc::new(Inner { path, checks }),
+            inner: Arc::new(Inner::new(path, checks)),
             lane: Lane::default(),
         }
     }
 
     pub(super) async fn look(&self) -> Result<Found, Error> {
         let inner = Arc::clone(&self.inner);
-        self.on_its_own_thread(move || inner.look()).await
-    }
-
-    /// A read may hang (a dead network file system), and holds up its own thread
-    /// alone. Until it ends there is no other one.
-    async fn on_its_own_thread(
-        &self,
-        look: impl FnOnce() -> Result<Found, Error> + Send + 'static,
-    ) -> Result<Found, Error> {
-        match self.lane.run("svidex-file", look).await {
-            Ok(result) => result,
-            Err(NoResult::NoThread(error)) => Err(limits::scarce(
-                ErrorKind::SourceUnavailable,
-                &format!(
-                    "cannot start a thread to read the token file {}",
-                    self.inner.path.display()
-                ),
-                Wanted::Thread,
-                &error,
-            )),
-            Err(NoResult::Panicked) => Err(Error::internal(
-                "reading the token file panicked, which is a defect in svidex",
-            )),
-        }
+        let look = move || inner.look();
+        on_its_own_thread(&self.lane, &self.inner.file, look).await
     }
 }
 
@@ -73,21 +50,29 @@ impl CheckedSource for TokenFile {
 /// What a fetch does, on this thread.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn check_token_file(path: PathBuf, checks: Checks) -> Result<SubjectToken, Error> {
-    let inner = Inner { path, checks };
+    let inner = Inner::new(path, checks);
     inner.check(inner.look()?)
 }
 
 impl Inner {
+    fn new(path: PathBuf, checks: Checks) -> Self {
+        let file = TextFile {
+            path,
+            what: "the token file",
+            keeper: Keeper::SIDECAR,
+        };
+        Self { file, checks }
+    }
+
     fn look(&self) -> Result<Found, Error> {
-        let (text, metadata) = self.read()?;
+        let (text, metadata) = self.file.read()?;
         let mode = metadata.permissions().mode();
         // Who shares a group was put into it; and what the kubelet writes has the
         // mode that it gives everything, in a volume that this pod alone sees.
         let readable_by_all = (mode & 0o004 != 0 && !self.is_projected()).then(|| {
             format!(
-                "the token file {} is readable by others (mode {:04o}): whoever reads it can get \
-                 access tokens",
-                self.path.display(),
+                "{} is readable by others (mode {:04o}): whoever reads it can get access tokens",
+                self.file,
                 mode & 0o7777
             )
         });
@@ -100,7 +85,7 @@ impl Inner {
 
     /// Whether the kubelet writes it: it swaps a whole directory behind a link.
     fn is_projected(&self) -> bool {
-        let link = self.path.parent().map(|dir| dir.join("..data"));
+        let link = self.file.path.parent().map(|dir| dir.join("..data"));
         link.is_some_and(|link| link.is_symlink())
     }
 
@@ -111,96 +96,20 @@ impl Inner {
         Ok(token)
     }
 
-    /// The file is opened by its name each time: a projected volume swaps a
-    /// symlink above it, and an open file would stay the old one for ever.
-    fn read(&self) -> Result<(Zeroizing<String>, Metadata), Error> {
-        // A writer that truncates in place may be at work: what changed while
-        // it was read is read again.
-        const TRIES: usize = 5;
-        let stamp = |m: &Metadata| (m.ino(), m.size(), m.mtime(), m.mtime_nsec());
-        let mut last = None;
-        for _ in 0..TRIES {
-            let (text, before, after) = self.read_once()?;
-            // Stamps are coarse, so the length has to fit too; where a file
-            // system knows no sizes, the same text twice will do.
-            let is_whole = text.len() as u64 == after.size() || last.as_ref() == Some(&text);
-            if is_whole && stamp(&before) == stamp(&after) {
-                return Ok((text, after));
-            }
-            last = Some(text);
-        }
-        Err(self.unavailable(FailureClass::Local, "changes whenever it is read"))
-    }
-
-    fn read_once(&self) -> Result<(Zeroizing<String>, Metadata, Metadata), Error> {
-        let mut file = File::options()
-            .read(true)
-            // A FIFO without a writer would block in open(2).
-            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
-            .open(&self.path)
-            .map_err(|error| self.cannot_read(&error))?;
-        let before = file.metadata().map_err(|error| self.cannot_read(&error))?;
-        if !before.is_file() {
-            let what = if before.is_dir() {
-                "is a directory"
-            } else {
-                "is not a regular file"
-            };
-            return Err(self.unavailable(FailureClass::Permanent, what));
-        }
-        // One byte more than allowed tells "too large"; the buffer is sized
-        // once, so that it leaves no unwiped copy behind.
-        let mut bytes = Zeroizing::new(vec![0; MAX_TOKEN_BYTES + 1]);
-        let mut length = 0;
-        loop {
-            match file.read(&mut bytes[length..]) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.cannot_read(&error)),
-            }
-        }
-        if length > MAX_TOKEN_BYTES {
-            return Err(self.unavailable(FailureClass::Permanent, "is larger than 64 KiB"));
-        }
-        let after = file.metadata().map_err(|error| self.cannot_read(&error))?;
-        let text = std::str::from_utf8(&bytes[..length])
-            .map_err(|_| self.unavailable(FailureClass::Stale, "is not text"))?;
-        Ok((Zeroizing::new(text.to_owned()), before, after))
-    }
-
     /// The next look may find a better token there, and a look costs nothing.
     fn as_stale(token: &str, error: &Error) -> Error {
         let mut message = error.message().to_owned();
-        // A token of another kind does not get better by being made again.
-        if !Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some()) {
+        // What is no token, or one of another kind, does not get better by being
+        // made again.
+        let is_foreign = || Jwt::decode(token).is_ok_and(|jwt| Foreign::of(&jwt).is_some());
+        if !matches!(error.cause(), Some(Cause::Stray(_))) && !is_foreign() {
             message.push_str(
                 "; if no sidecar rewrites the file, make a new token (Developer Identity: run \
                  `spirlctl dev-id fetch jwt-svid` again)",
             );
         }
         Error::new(ErrorKind::InvalidSubjectToken, FailureClass::Stale, message)
-    }
-
-    fn cannot_read(&self, error: &io::Error) -> Error {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => "is the sidecar that writes it running?",
-            io::ErrorKind::PermissionDenied => "this process may not read it",
-            _ => limits::exhausted(Wanted::Descriptor, error).unwrap_or_default(),
-        };
-        let semicolon = if advice.is_empty() { "" } else { "; " };
-        self.unavailable(
-            FailureClass::Local,
-            &format!("cannot be read: {error}{semicolon}{advice}"),
-        )
-    }
-
-    fn unavailable(&self, class: FailureClass, problem: &str) -> Error {
-        Error::new(
-            ErrorKind::SourceUnavailable,
-            class,
-            format!("the token file {} {problem}", self.path.display()),
-        )
+            .because(error.cause().cloned())
     }
 }
 

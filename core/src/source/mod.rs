@@ -1,8 +1,12 @@
 //! Where subject tokens (JWT-SVIDs) come from, and what is checked before one is used.
 
+mod access_token_file;
 mod checks;
 mod custom;
 mod file;
+mod place;
+mod text_file;
+mod words;
 mod workload_api;
 
 use std::future::Future;
@@ -10,9 +14,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+use spiffe::SpiffeId;
 use spiffe::transport::Endpoint;
 use zeroize::Zeroizing;
 
+use crate::cause::Cause;
 use crate::clock::{Clock, Now, rfc3339};
 use crate::config::{Settings, SourceSettings};
 use crate::error::{Error, ErrorKind, FailureClass};
@@ -20,9 +27,12 @@ use crate::jwt::Jwt;
 use crate::secret::Secret;
 use crate::skew::EndpointTime;
 
-pub(crate) use checks::{Checks, Part, Problem};
+pub(crate) use access_token_file::{AccessTokenFile, FileToken};
+pub(crate) use checks::{Checks, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use file::check_token_file;
+pub(crate) use place::{Place, who};
+pub(crate) use words::{Keeper, Words};
 
 pub(crate) type Fetch<'a> = Pin<Box<dyn Future<Output = Result<SubjectToken, Error>> + Send + 'a>>;
 
@@ -76,11 +86,13 @@ pub(crate) fn open(
         endpoint_time,
         ..checks(settings, clock)
     };
+    let agent = || Arc::clone(&settings.agent);
     match &settings.source {
         SourceSettings::WorkloadApi { endpoint, hint, .. } => Arc::new(
-            workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks),
+            workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks, agent()),
         ),
         SourceSettings::File { path, .. } => Arc::new(file::TokenFile::new(path.clone(), checks)),
+        SourceSettings::None => Arc::new(Absent),
         SourceSettings::Custom { origin, .. } => Arc::new(custom::Custom::new(origin, checks)),
     }
 }
@@ -88,17 +100,34 @@ pub(crate) fn open(
 /// One look at what the source gives, checked by nobody yet. The deadline is
 /// the caller's.
 pub(crate) async fn look(settings: &Settings, checks: Checks) -> Result<Found, Error> {
+    let agent = || Arc::clone(&settings.agent);
     match &settings.source {
         SourceSettings::WorkloadApi { endpoint, hint, .. } => {
-            workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks)
+            workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks, agent())
                 .look()
                 .await
         }
         SourceSettings::File { path, .. } => {
             file::TokenFile::new(path.clone(), checks).look().await
         }
+        SourceSettings::None => Err(absent()),
         SourceSettings::Custom { origin, .. } => custom::Custom::new(origin, checks).look().await,
     }
+}
+
+/// The keys that the Workload API has for the trust domain of `spiffe_id`; none where the
+/// source has no such thing. The deadline is the caller's.
+pub(crate) async fn jwt_bundle(
+    settings: &Settings,
+    checks: Checks,
+    spiffe_id: &SpiffeId,
+) -> Option<Result<Vec<Value>, Error>> {
+    let SourceSettings::WorkloadApi { endpoint, hint, .. } = &settings.source else {
+        return None;
+    };
+    let agent = Arc::clone(&settings.agent);
+    let source = workload_api::WorkloadApi::new(endpoint.clone(), hint.clone(), checks, agent);
+    Some(source.jwt_bundle(spiffe_id.trust_domain()).await)
 }
 
 /// What the settings ask of a subject token.
@@ -106,16 +135,28 @@ pub(crate) fn checks(settings: &Settings, clock: Arc<dyn Clock>) -> Checks {
     Checks {
         place: describe(&settings.source),
         audience: settings.audience.clone(),
-        spiffe_id: match &settings.source {
-            SourceSettings::WorkloadApi { spiffe_id, .. }
-            | SourceSettings::File { spiffe_id, .. }
-            | SourceSettings::Custom { spiffe_id, .. } => spiffe_id.clone(),
-        },
+        spiffe_id: settings.source.spiffe_id().cloned(),
         for_exchange: settings.exchange.is_ok(),
         file_won: settings.file_won,
         clock,
         endpoint_time: Arc::default(),
     }
+}
+
+/// Where access tokens come from a file, and nobody can ask for SVIDs.
+struct Absent;
+
+impl CheckedSource for Absent {
+    fn fetch(&self) -> Fetch<'_> {
+        Box::pin(std::future::ready(Err(absent())))
+    }
+}
+
+fn absent() -> Error {
+    Error::invalid_config(
+        "no source of JWT-SVIDs is set: set endpoint_socket (SPIFFE_ENDPOINT_SOCKET) or \
+         identity_token_file (OPENAI_IDENTITY_TOKEN_FILE)",
+    )
 }
 
 /// The error of an attempt that ran into its deadline.
@@ -130,6 +171,7 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
                  (request_timeout_seconds); is it a network file system whose server is gone?"
             ),
         ),
+        SourceSettings::None => return absent(),
         SourceSettings::Custom { .. } => (
             FailureClass::Transient,
             format!("{place} gave nothing within {seconds} s (request_timeout_seconds)"),
@@ -147,7 +189,7 @@ pub(crate) fn too_slow(source: &SourceSettings, limit: Duration) -> Error {
             ),
         ),
     };
-    Error::new(ErrorKind::SourceUnavailable, class, words)
+    Error::new(ErrorKind::SourceUnavailable, class, words).because(Cause::Deadline)
 }
 
 /// The error of a look that found the token which is held already, and which is
@@ -156,6 +198,7 @@ pub(crate) fn repeated(source: &SourceSettings, exp: i64, now: Now) -> Error {
     let who = match source {
         SourceSettings::WorkloadApi { .. } => "does the agent reach its server?",
         SourceSettings::File { .. } => "is the sidecar that writes it running?",
+        SourceSettings::None => "",
         SourceSettings::Custom { .. } => "does it keep what it should fetch?",
     };
     let left = (exp - now.wall).max(0) / 1_000;
@@ -176,6 +219,7 @@ pub(crate) fn describe(source: &SourceSettings) -> String {
     match source {
         SourceSettings::WorkloadApi { uri, .. } => format!("the Workload API at {uri}"),
         SourceSettings::File { path, .. } => format!("the token file {}", path.display()),
+        SourceSettings::None => "no source".to_owned(),
         SourceSettings::Custom { origin, .. } => format!("the source {}", origin.name),
     }
 }

@@ -2,13 +2,18 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
+use serde_json::Value;
 use spiffe::transport::{Endpoint, GrpcStatusCode, TransportError};
-use spiffe::{JwtSvid, WorkloadApiClient, WorkloadApiError};
-use tokio::sync::Mutex;
+use spiffe::{JwtSvid, TrustDomain, WorkloadApiClient, WorkloadApiError};
 use zeroize::Zeroizing;
 
+use super::place::Place;
+use super::words::Words;
 use super::{CheckedSource, Checks, Fetch, Found, Identity, SubjectToken};
+use crate::agent::{Agent, Lease};
+use crate::cause::{Cause, NoGrpc};
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::limits::{self, Wanted};
 use crate::secret::printable;
@@ -17,45 +22,53 @@ pub(super) struct WorkloadApi {
     endpoint: Endpoint,
     hint: Option<String>,
     checks: Checks,
-    /// Kept between fetches, dropped after any failure: an agent that was
-    /// replaced, or one that tied the connection to a process that has gone,
-    /// is then met with a new connection.
-    client: Mutex<Option<WorkloadApiClient>>,
+    agent: Arc<Agent>,
 }
 
 impl WorkloadApi {
-    pub(super) fn new(endpoint: Endpoint, hint: Option<String>, checks: Checks) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        hint: Option<String>,
+        checks: Checks,
+        agent: Arc<Agent>,
+    ) -> Self {
         Self {
             endpoint,
             hint,
             checks,
-            client: Mutex::new(None),
+            agent,
         }
     }
 
     async fn fetch_and_check(&self) -> Result<SubjectToken, Error> {
-        let mut slot = self.client.lock().await;
-        // Taken out while in use: a fetch that is given up half-way leaves no
-        // client of unknown state behind.
-        let client = match slot.take() {
-            Some(client) => client,
-            None => self.connect().await?,
-        };
-        let found = self.look_with(&client).await?;
+        let lease = self.connect().await?;
+        let found = self.look_with(&lease.client).await?;
         let mut token = self.checks.check(&found.token)?;
         token.warnings.extend(found.warnings);
-        *slot = Some(client);
+        lease.went_well();
         Ok(token)
     }
 
     pub(super) async fn look(&self) -> Result<Found, Error> {
-        self.look_with(&self.connect().await?).await
+        self.look_with(&self.connect().await?.client).await
     }
 
-    async fn connect(&self) -> Result<WorkloadApiClient, Error> {
-        WorkloadApiClient::connect(self.endpoint.clone())
-            .await
-            .map_err(|error| self.explain(&error))
+    /// Its public keys for a trust domain, those among them that sign only later.
+    pub(super) async fn jwt_bundle(&self, domain: &TrustDomain) -> Result<Vec<Value>, Error> {
+        let lease = self.connect().await?;
+        let bundles = lease.client.fetch_jwt_bundles().await;
+        let bundles = bundles.map_err(|error| self.explain(&error))?;
+        lease.went_well();
+        let bundle = bundles.get_ref(domain);
+        let keys = bundle.into_iter().flat_map(|it| it.jwt_authorities());
+        Ok(keys
+            .filter_map(|key| serde_json::from_slice(key.jwk_json()).ok())
+            .collect())
+    }
+
+    async fn connect(&self) -> Result<Lease, Error> {
+        let lease = self.agent.lease(&self.endpoint).await;
+        lease.map_err(|error| self.explain(&error))
     }
 
     async fn look_with(&self, client: &WorkloadApiClient) -> Result<Found, Error> {
@@ -125,7 +138,7 @@ impl WorkloadApi {
 
     fn explain(&self, error: &WorkloadApiError) -> Error {
         use ErrorKind::{InvalidSubjectToken, PermissionDenied, SourceUnavailable};
-        use FailureClass::{Denied, Local, Permanent, Transient};
+        use FailureClass::{Denied, Permanent, Transient};
         let words = printable(&chain(error), "");
         match error {
             WorkloadApiError::NoIdentityIssued | WorkloadApiError::PermissionDenied(_) => {
@@ -142,56 +155,70 @@ impl WorkloadApi {
                          reaches the agent"
                     ),
                 )
+                .because(Cause::Grpc(GrpcStatusCode::PermissionDenied))
             }
             WorkloadApiError::JwtSvid(_) => self.fail(
                 InvalidSubjectToken,
                 Permanent,
                 format!("returned an SVID that cannot be used: {words}"),
             ),
-            WorkloadApiError::Transport(transport) => {
-                if let Some(io) = io_error(transport) {
-                    let advice = match io.kind() {
-                        io::ErrorKind::NotFound => {
-                            ": there is no such socket; is the agent running, and its socket mounted here?"
-                        }
-                        io::ErrorKind::ConnectionRefused => {
-                            ": nobody listens there; is the agent running?"
-                        }
-                        io::ErrorKind::PermissionDenied => ": this process may not open the socket",
-                        _ => "",
-                    };
-                    let limit = match advice {
-                        "" => limits::exhausted(Wanted::Descriptor, io),
-                        _ => None,
-                    };
-                    let limit = limit.map_or(String::new(), |limit| format!(": {limit}"));
-                    return self.fail(
-                        SourceUnavailable,
-                        Local,
-                        format!("cannot be reached ({io}){advice}{limit}"),
-                    );
-                }
-                let class = match transport {
-                    TransportError::Status(status) => match status.code() {
-                        GrpcStatusCode::InvalidArgument | GrpcStatusCode::Unimplemented => {
-                            Permanent
-                        }
-                        _ => Transient,
-                    },
-                    _ => Local,
-                };
-                self.fail(
-                    SourceUnavailable,
-                    class,
-                    format!("did not answer as it should: {words}"),
-                )
-            }
+            WorkloadApiError::Transport(transport) => self.explain_transport(transport, &words),
             _ => self.fail(
                 SourceUnavailable,
                 Transient,
                 format!("did not answer as it should: {words}"),
             ),
         }
+    }
+
+    fn explain_transport(&self, error: &TransportError, said: &str) -> Error {
+        let place = match &self.endpoint {
+            Endpoint::Unix(path) => Place::at(path),
+            _ => Place::Unknown,
+        };
+        let io = io_error(error);
+        let cause = cause(error, io, &place);
+        let class = match cause {
+            Some(Cause::Grpc(GrpcStatusCode::InvalidArgument | GrpcStatusCode::Unimplemented)) => {
+                FailureClass::Permanent
+            }
+            Some(Cause::Grpc(_)) => FailureClass::Transient,
+            // An agent that is going away closes without a word, too.
+            _ if io.is_some() => FailureClass::Local,
+            Some(Cause::NoGrpc(NoGrpc::Status(_))) => match error {
+                TransportError::Status(status)
+                    if status.code() == GrpcStatusCode::Unimplemented =>
+                {
+                    FailureClass::Permanent
+                }
+                _ => FailureClass::Transient,
+            },
+            _ => match error {
+                TransportError::Status(_) => FailureClass::Transient,
+                _ => FailureClass::Local,
+            },
+        };
+        let limit = io.and_then(|io| limits::exhausted(Wanted::Descriptor, io));
+        let known = cause.as_ref().and_then(|it| Words::of_agent(it, &place));
+        let problem = match (io, known) {
+            (_, Some(Words { what, fix })) if io.is_none() => {
+                let said = match error {
+                    TransportError::Status(status) if matches!(cause, Some(Cause::Grpc(_))) => {
+                        format!(" ({}: {})", status.code(), printable(status.message(), ""))
+                    }
+                    _ => String::new(),
+                };
+                format!("{what}{said}: {fix}")
+            }
+            (Some(io), Some(Words { what, fix })) => format!("{what} ({io}): {fix}"),
+            (Some(io), None) => match limit {
+                Some(limit) => format!("cannot be reached ({io}): {limit}"),
+                None => format!("cannot be reached ({io})"),
+            },
+            (None, _) => format!("did not answer as it should: {said}"),
+        };
+        self.fail(ErrorKind::SourceUnavailable, class, problem)
+            .because(cause)
     }
 
     fn fail(&self, kind: ErrorKind, class: FailureClass, problem: String) -> Error {
@@ -210,6 +237,38 @@ fn identity(svid: &JwtSvid) -> Identity {
         spiffe_id: svid.spiffe_id().to_string(),
         hint: svid.hint().map(str::to_owned),
     }
+}
+
+/// Why there was no answer of the agent's, or which one.
+fn cause(error: &TransportError, io: Option<&io::Error>, place: &Place) -> Option<Cause> {
+    if let Some(io) = io {
+        return Some(match (io.kind(), place) {
+            (io::ErrorKind::PermissionDenied, Place::NoEntry(directory)) => {
+                Cause::NoEntry(directory.clone())
+            }
+            (
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::UnexpectedEof,
+                _,
+            ) => Cause::NoGrpc(NoGrpc::Closed),
+            (kind, _) => Cause::Io(kind),
+        });
+    }
+    let TransportError::Status(status) = error else {
+        return Some(Cause::NoGrpc(NoGrpc::OtherProtocol));
+    };
+    // What the transport makes up itself has its own cause behind it, or names the
+    // status of HTTP that it was made from.
+    let http = status
+        .message()
+        .strip_prefix("grpc-status header missing, mapped from HTTP status code ");
+    let is_made_up = causes(error).count() > 2 || status.message().starts_with("protocol error: ");
+    Some(match http.and_then(|status| status.parse().ok()) {
+        Some(status) => Cause::NoGrpc(NoGrpc::Status(status)),
+        None if is_made_up => Cause::NoGrpc(NoGrpc::Torn),
+        None => Cause::Grpc(status.code()),
+    })
 }
 
 /// The operating system's error at the bottom of a connection failure, if that is what it was.

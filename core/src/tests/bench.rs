@@ -98,6 +98,7 @@ impl Bench {
                 token_endpoint: Arc::new(Script {
                     arrivals: exchange.clone(),
                 }),
+                access_token_file: None,
             }
         };
         let provider =

@@ -297,7 +297,9 @@ pub(crate) fn token_endpoint() -> Vec<Row> {
 
 pub(crate) fn workload_api() -> Vec<Row> {
     let whole = || Cold::Token(3.0..=6.0);
-    let down = || error(AfterThree, SourceUnavailable, "did not answer as it should");
+    let down = || error(AfterThree, SourceUnavailable, "broke off its answer");
+    let stranger = || error(AfterThree, SourceUnavailable, "does not speak gRPC");
+    let says = |words| error(AfterThree, SourceUnavailable, words);
     let grpc = |code: &'static str, cold| row(code, fault(json!({"grpc_code": code})), cold);
     vec![
         // The way there.
@@ -310,18 +312,18 @@ pub(crate) fn workload_api() -> Vec<Row> {
         row(
             "reset",
             fault(json!({"reset": true})),
-            error(AtDeadline, SourceUnavailable, "cannot be reached"),
+            error(AtDeadline, SourceUnavailable, "closed the connection"),
         ),
         row("half an answer", fault(json!({"half": true})), down()),
         row("empty answer", fault(json!({"body": ""})), down()),
         row(
             "no gRPC",
             fault(json!({"content_type": "text/html", "body": "<html>"})),
-            down(),
+            stranger(),
         ),
         // A proxy's status, translated as gRPC's rules have it.
-        row("400", fault(json!({"status": 400})), down()),
-        row("401", fault(json!({"status": 401})), down()),
+        row("400", fault(json!({"status": 400})), stranger()),
+        row("401", fault(json!({"status": 401})), stranger()),
         row(
             "403",
             fault(json!({"status": 403})),
@@ -330,14 +332,14 @@ pub(crate) fn workload_api() -> Vec<Row> {
         row(
             "404",
             fault(json!({"status": 404})),
-            error(AtOnce, SourceUnavailable, "did not answer as it should"),
+            error(AtOnce, SourceUnavailable, "does not speak gRPC"),
         ),
-        row("408", fault(json!({"status": 408})), down()),
-        row("429", fault(json!({"status": 429})), down()),
-        row("500", fault(json!({"status": 500})), down()),
-        row("502", fault(json!({"status": 502})), down()),
-        row("503", fault(json!({"status": 503})), down()),
-        row("504", fault(json!({"status": 504})), down()),
+        row("408", fault(json!({"status": 408})), stranger()),
+        row("429", fault(json!({"status": 429})), stranger()),
+        row("500", fault(json!({"status": 500})), stranger()),
+        row("502", fault(json!({"status": 502})), stranger()),
+        row("503", fault(json!({"status": 503})), stranger()),
+        row("504", fault(json!({"status": 504})), stranger()),
         // The agent's own words.
         grpc(
             "PermissionDenied",
@@ -345,17 +347,24 @@ pub(crate) fn workload_api() -> Vec<Row> {
         ),
         grpc(
             "InvalidArgument",
-            error(AtOnce, SourceUnavailable, "did not answer"),
+            error(
+                AtOnce,
+                SourceUnavailable,
+                "refuses the request as malformed",
+            ),
         ),
         grpc(
             "Unimplemented",
-            error(AtOnce, SourceUnavailable, "did not answer"),
+            error(AtOnce, SourceUnavailable, "offers no JWT-SVIDs"),
         ),
-        grpc("Unavailable", down()),
-        grpc("Unauthenticated", down()),
-        grpc("ResourceExhausted", down()),
-        grpc("Internal", down()),
-        grpc("DeadlineExceeded", down()),
+        grpc("Unavailable", says("cannot issue an identity now")),
+        grpc("Unauthenticated", says("does not know who asks")),
+        grpc("ResourceExhausted", says("is asked too often")),
+        grpc("Internal", says("failed within itself")),
+        grpc(
+            "DeadlineExceeded",
+            says("gave up waiting for its own server"),
+        ),
         // SVIDs.
         row(
             "expired on arrival",

@@ -65,7 +65,7 @@ fn a_file_that_is_no_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.sock");
     fs::write(&path, "").unwrap();
-    assert_says(&unix(&path), "nobody listens there");
+    assert_says(&unix(&path), "what is at that path is no socket");
 }
 
 /// Nothing has to be asked to know that.

@@ -20,6 +20,7 @@ typedef struct {
 static const text_setting text_settings[] = {
     TEXT(endpoint_socket),
     TEXT(identity_token_file),
+    TEXT(access_token_file),
     TEXT(audience),
     TEXT(spiffe_id),
     TEXT(hint),
@@ -132,6 +133,16 @@ void test_null_arguments(void) {
     REFUSED(svidex_provider_status(provider, NULL, &error), "status");
     REFUSED(svidex_provider_workload_identity(NULL, &identity, &error), "provider");
     REFUSED(svidex_provider_workload_identity(provider, NULL, &error), "identity");
+    svidex_doctor *doctor = NULL;
+    svidex_report *report = NULL;
+    REFUSED(svidex_doctor_new(NULL, &doctor, &error), "provider");
+    REFUSED(svidex_doctor_new(provider, NULL, &error), "doctor");
+    REFUSED(svidex_doctor_new_from_env(NULL, NULL, &error), "doctor");
+    REFUSED(svidex_doctor_examine(NULL, 0, &report, &error), "doctor");
+    CHECK(doctor == NULL && report == NULL);
+    CHECK(svidex_doctor_new(provider, &doctor, NULL) == SVIDEX_RESULT_OK);
+    REFUSED(svidex_doctor_examine(doctor, 0, NULL, &error), "report");
+    svidex_doctor_free(doctor);
     CHECK(token == NULL && status == NULL && identity == NULL && operation == NULL);
 
     /* The same without anywhere to put the error. */
@@ -183,6 +194,13 @@ void test_null_arguments(void) {
     svidex_token_free(NULL);
     svidex_error_free(NULL);
     svidex_status_free(NULL);
+    svidex_doctor_set_jwks_file(NULL, "x");
+    svidex_doctor_free(NULL);
+    CHECK(svidex_report_retain(NULL) == NULL);
+    CHECK(!svidex_report_is_healthy(NULL));
+    CHECK_TEXT(svidex_report_json(NULL), "");
+    CHECK_TEXT(svidex_report_text(NULL), "");
+    svidex_report_free(NULL);
     svidex_workload_identity_free(NULL);
     svidex_config_free(NULL);
     for (size_t i = 0; i < COUNT_OF(text_settings); i++) {

@@ -54,6 +54,9 @@ void test_not_configured_for_exchange(void);
 
 void test_status(void);
 void test_status_after_failures(void);
+void test_doctor_of_a_provider(void);
+void test_doctor_of_the_environment(void);
+void test_doctor_that_is_freed_in_the_middle(void);
 
 void test_event_names(void);
 void test_events_of_a_renewal(void);

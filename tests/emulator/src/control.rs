@@ -127,6 +127,13 @@ impl Control {
         }
     }
 
+    pub(crate) fn prepare_key(&self, alg: Option<Algorithm>) -> Done<()> {
+        let agent = self.agent()?;
+        let alg = alg.unwrap_or(self.world.settings().alg);
+        let made = agent.authority.make_next(alg);
+        made.map_err(|error| ControlError(error.to_string()))
+    }
+
     pub(crate) fn revoke(&self, which: &Revocation) -> Done<usize> {
         let parties = self.parties.as_ref().ok_or_else(|| missing("openai"))?;
         let everybody = [&parties.openai.tokens, &parties.anthropic.tokens];

@@ -37,6 +37,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/faults/{leg}", delete(clear_fault))
         .route("/barrier", get(barriers).post(hold))
         .route("/barrier/{leg}", get(wait_at_barrier))
+        .route("/prepare-key", post(prepare_key))
         .route("/rotate-keys", post(rotate_keys))
         .route("/revoke", post(revoke))
         .route("/token-file", post(token_file))
@@ -152,6 +153,18 @@ async fn wait_at_barrier(
         },
     )
     .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrepareKey {
+    alg: Option<Algorithm>,
+}
+
+async fn prepare_key(State(control): State<Control>, body: Body<PrepareKey>) -> Answer<Value> {
+    let PrepareKey { alg } = checked(body)?;
+    blocking(move || control.prepare_key(alg)).await?;
+    Ok(Json(json!({})))
 }
 
 #[derive(Deserialize)]

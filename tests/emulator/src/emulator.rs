@@ -206,6 +206,12 @@ impl Emulator {
         self.control.wait_until_waiting(leg, count, limit)
     }
 
+    /// Makes the key that the next rotation puts to use: the Workload API's bundle has
+    /// it, and nobody publishes it yet.
+    pub fn prepare_key(&self, alg: Option<Algorithm>) {
+        accepted(self.control.prepare_key(alg));
+    }
+
     /// Signs with a new key, of the current algorithm if none is given.
     pub fn rotate_keys(&self, alg: Option<Algorithm>, drop_old: bool) {
         accepted(self.control.rotate_keys(alg, drop_old));

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use svidex_emulator::{Emulator, Options};
@@ -43,9 +44,13 @@ pub(crate) fn emulator() -> Emulator {
     Emulator::start(Options::default())
 }
 
-/// Where the command is.
+/// Where the command is: this crate's program, or the one that a package installed.
 pub(crate) fn program() -> &'static str {
-    env!("CARGO_BIN_EXE_svidex")
+    static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+        let program = std::env::var("SVIDEX_CLI");
+        program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_svidex").to_owned())
+    });
+    &PROGRAM
 }
 
 /// The command with this environment and no other.
@@ -86,4 +91,10 @@ pub(crate) fn against_file(emulator: &Emulator, args: &[&str]) -> Run {
     let file = emulator.info().token_file.clone();
     let file = ["--identity-token-file", &file];
     against(emulator, &[args, &file[..]].concat())
+}
+
+/// A figure for the log of the suite (`--nocapture` shows it).
+#[allow(clippy::print_stdout, reason = "libtest keeps it until it is wanted")]
+pub(crate) fn report(figure: &str) {
+    println!("{figure}");
 }

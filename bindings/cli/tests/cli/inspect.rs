@@ -128,17 +128,14 @@ fn what_openai_would_miss_is_told_and_is_no_failure() {
 fn what_is_no_token_is_refused_without_a_quote() {
     let secret = "sk-this-is-not-a-jwt-but-may-be-a-secret";
     for (input, words) in [
-        (secret.as_bytes(), "3"),
+        (secret.as_bytes(), "it is an API key"),
         (b"", "empty"),
         (b"\xff\xfe.a.b", "base64url"),
         (&[b'a'; 70_000][..], "64 KiB"),
     ] {
         let run = run_with_input(&[], &["inspect", "-"], input);
         let message = run.assert_error(3, "invalid_subject_token");
-        assert!(
-            message.contains(words) || words == "3" && message.contains("three"),
-            "{message}"
-        );
+        assert!(message.contains(words), "{message}");
         assert!(!run.stderr.contains("sk-this"), "{message}");
     }
 }

@@ -1,10 +1,13 @@
 // Runs a program in a process of its own, and reports what it did.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
+/** What the package with the native library is named for: this machine's, such as linux-x64-gnu. */
+export const [platform] = readdirSync(new URL('../../npm/', import.meta.url));
 
 /** Starts `test/programs/NAME.mjs`; `input` reaches it as JSON, in `argv[2]`. */
 export function startProgram(name, input, options) {

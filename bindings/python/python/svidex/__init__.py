@@ -12,7 +12,6 @@ the background. See `Provider`.
 
 from __future__ import annotations
 
-from . import _interpreter as _interpreter  # which refuses others than the main one
 from ._errors import (
     CancelledError,
     ClosedError,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
         get_token_async,
         get_token_details,
     )
+    from ._doctor import Check, Report, doctor, doctor_async
     from ._http import auth
     from ._options import Options
     from ._protocol import TokenProvider
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CancelledError",
+    "Check",
     "ClosedError",
     "Error",
     "ErrorKind",
@@ -60,6 +61,7 @@ __all__ = [
     "Options",
     "PermissionDeniedError",
     "Provider",
+    "Report",
     "SourceUnavailableError",
     "Status",
     "SubjectTokenProvider",
@@ -74,6 +76,8 @@ __all__ = [
     "access_token_details",
     "auth",
     "default_provider",
+    "doctor",
+    "doctor_async",
     "get_token",
     "get_token_async",
     "get_token_details",
@@ -83,10 +87,12 @@ __all__ = [
 # package; whoever only wants a token need not wait for them. And whoever tests with
 # `svidex.testing` needs nothing native.
 _LAZY = {
+    "Check": "_doctor",
     "ErrorKind": "_status",
     "LastError": "_status",
     "Options": "_options",
     "Provider": "_methods",
+    "Report": "_doctor",
     "Status": "_status",
     "SubjectTokenProvider": "_workload_identity",
     "TokenProvider": "_protocol",
@@ -98,6 +104,8 @@ _LAZY = {
     "access_token_details": "_default",
     "auth": "_http",
     "default_provider": "_default",
+    "doctor": "_doctor",
+    "doctor_async": "_doctor",
     "get_token": "_default",
     "get_token_async": "_default",
     "get_token_details": "_default",

@@ -102,7 +102,7 @@ async def wait_for_token(
 
     Cancelling the task cancels the call, and nothing else that is going on.
     """
-    if _in_trio():
+    if in_trio():
         return await _wait_in_trio(provider, kind, timeout)
     try:
         loop = asyncio.get_running_loop()
@@ -118,7 +118,7 @@ async def wait_for_token(
     return await desk.ask(provider, kind, timeout, loop)
 
 
-def _in_trio() -> bool:
+def in_trio() -> bool:
     # Looked up, not imported: a program that runs in trio has imported it.
     lowlevel = sys.modules.get("trio.lowlevel")
     if lowlevel is None:

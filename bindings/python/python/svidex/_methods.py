@@ -14,7 +14,10 @@ __all__ = ["Provider", "__version__"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from types import TracebackType
+
+    from ._doctor import Report
 
 
 async def get_token_async(self: Provider, *, timeout: float | None = None) -> str:
@@ -51,6 +54,25 @@ async def get_token_details_async(self: Provider, *, timeout: float | None = Non
 async def access_token_details_async(self: Provider, *, timeout: float | None = None) -> Token:
     """Like `access_token_details`, for an event loop."""
     return _details(self, _ACCESS) or await _details_of_async(self, _ACCESS, timeout)
+
+
+def doctor(self: Provider, *, jwks_file: str | PathLike[str] | None = None) -> Report:
+    """`svidex.doctor` for this provider, with the settings that it was made with.
+
+    The provider is not disturbed: the examination fetches and exchanges for itself.
+    """
+    from ._doctor import _examine
+
+    return _examine(self, jwks_file, None)
+
+
+async def doctor_async(
+    self: Provider, *, jwks_file: str | PathLike[str] | None = None
+) -> Report:
+    """Like `doctor`, for an event loop. Cancelling the task ends the examination."""
+    from ._doctor import _examine_async
+
+    return await _examine_async(self, jwks_file, None)
 
 
 async def __aenter__(self: Provider) -> Provider:  # noqa: N807 (a method)
@@ -109,6 +131,8 @@ for _method in (
     access_token_details,
     get_token_details_async,
     access_token_details_async,
+    doctor,
+    doctor_async,
     __aenter__,
     __aexit__,
 ):

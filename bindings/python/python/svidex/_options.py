@@ -21,6 +21,11 @@ class Options(TypedDict, total=False):
     """A file that a sidecar keeps filled with a JWT-SVID, read anew at each
     renewal. `OPENAI_IDENTITY_TOKEN_FILE`; of the two variables this one wins."""
 
+    access_token_file: str | os.PathLike[str] | None
+    """A file that `svidex bridge` keeps filled with an access token, read anew when
+    it is due: where `access_token` comes from then, instead of an exchange. It needs
+    no source of SVIDs and no IDs, and gives no SVIDs. `SVIDEX_ACCESS_TOKEN_FILE`."""
+
     audience: str | None
     """The audience to ask for and to insist on. Default
     `https://api.openai.com/v1`. `SVIDEX_AUDIENCE`."""

@@ -1,10 +1,13 @@
 """The native half, with what `_methods` adds to it. Use `svidex.Provider`."""
 
+import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import ClassVar, final
 
 from typing_extensions import Never, Self, Unpack
 
+from ._doctor import Report
 from ._errors import Error
 from ._options import Options
 from ._status import ErrorKind, Status
@@ -14,11 +17,13 @@ from ._workload_identity import WorkloadIdentity
 __all__ = [
     "Event",
     "EventLog",
+    "Examination",
     "Mailbox",
     "Operation",
     "Provider",
     "TokenKind",
     "__version__",
+    "_command",
     "_not_read",
     "_panic",
 ]
@@ -71,6 +76,17 @@ class Operation:
     @property
     def ticket(self) -> int: ...
     def cancel(self) -> None: ...
+
+@final
+class Examination:
+    @staticmethod
+    def begin(
+        provider: Provider | None,
+        jwks_file: str | os.PathLike[str] | None,
+        options: Options | None,
+        /,
+    ) -> Examination: ...
+    def poll(self) -> tuple[str, str] | None: ...
 
 @final
 class Mailbox:
@@ -158,6 +174,15 @@ class Provider:
     def status(self) -> Status:
         """A snapshot for health checks and people. Never blocks."""
 
+    def doctor(self, *, jwks_file: str | os.PathLike[str] | None = None) -> Report:
+        """`svidex.doctor` for this provider, with the settings that it was made with.
+
+        The provider is not disturbed: the examination fetches and exchanges for itself.
+        """
+
+    async def doctor_async(self, *, jwks_file: str | os.PathLike[str] | None = None) -> Report:
+        """Like `doctor`, for an event loop. Cancelling the task ends the examination."""
+
     def invalidate(self, token: str, /) -> None:
         """Drops whichever of the two tokens this is, so that the next call gets
         another; does nothing if it is neither. For a token that a server
@@ -195,5 +220,6 @@ class Provider:
     ) -> Operation: ...
     def __reduce__(self) -> Never: ...
 
+def _command(arguments: Sequence[str], /) -> int: ...
 def _not_read(error: OSError, /) -> Error: ...
 def _panic() -> None: ...

@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use rustls::pki_types::ServerName;
+use rustls::{InvalidMessage, PeerIncompatible};
 
 use super::*;
+use crate::error::{ErrorKind, FailureClass};
 
 fn tls(error: rustls::Error, asked: bool) -> TlsFault {
     TlsFault::of(io::Error::new(io::ErrorKind::InvalidData, error), asked)

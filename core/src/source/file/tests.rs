@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Inner, TokenFile};
+use super::{Inner, TokenFile, on_its_own_thread};
 use crate::clock::TestClock;
 use crate::config::{Config, Environment};
 use crate::error::{Error, ErrorKind};
@@ -66,7 +66,7 @@ fn file_at(path: PathBuf) -> Inner {
         clock: Arc::new(TestClock::at(START)),
         endpoint_time: Arc::default(),
     };
-    Inner { path, checks }
+    Inner::new(path, checks)
 }
 
 /// Looks and checks, as a fetch does.
@@ -88,7 +88,7 @@ fn swaps(write: impl Fn(&Path, &str)) {
     let dir = TempDir::new().unwrap();
     let file = file_at(dir.path().join("token"));
     let tokens: Vec<_> = (0..versions()).map(numbered).collect();
-    write(&file.path, &tokens[0]);
+    write(&file.file.path, &tokens[0]);
     let (looks, whole) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -111,7 +111,7 @@ fn swaps(write: impl Fn(&Path, &str)) {
             });
         }
         for (number, token) in tokens.iter().enumerate() {
-            write(&file.path, token);
+            write(&file.file.path, token);
             if number % 10 == 0 {
                 let before = looks.load(Ordering::Acquire);
                 while looks.load(Ordering::Acquire) == before {
@@ -180,7 +180,7 @@ fn renames() {
 fn white_space_around_a_token_is_not_part_of_it() {
     let dir = TempDir::new().unwrap();
     let file = file_at(dir.path().join("token"));
-    fs::write(&file.path, format!("\n \t{}\r\n", numbered(0))).unwrap();
+    fs::write(&file.file.path, format!("\n \t{}\r\n", numbered(0))).unwrap();
     assert_eq!(fetch(&file).unwrap(), numbered(0));
 }
 
@@ -188,7 +188,7 @@ fn white_space_around_a_token_is_not_part_of_it() {
 fn a_file_that_others_may_read_is_worth_a_warning() {
     let dir = TempDir::new().unwrap();
     let file = file_at(dir.path().join("token"));
-    fs::write(&file.path, numbered(0)).unwrap();
+    fs::write(&file.file.path, numbered(0)).unwrap();
     // Who made it readable for a group chose the group.
     for (mode, warns) in [
         (0o600, false),
@@ -197,7 +197,7 @@ fn a_file_that_others_may_read_is_worth_a_warning() {
         (0o644, true),
         (0o400, false),
     ] {
-        fs::set_permissions(&file.path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(&file.file.path, fs::Permissions::from_mode(mode)).unwrap();
         let warnings = file.look().unwrap().warnings.join("\n");
         assert_eq!(!warnings.is_empty(), warns, "{mode:o}: {warnings}");
         assert!(!warns || warnings.contains(&format!("mode {mode:04o}")));
@@ -210,9 +210,9 @@ fn the_kubelets_mode_is_not_the_pods_choice() {
     let file = file_at(dir.path().join("token"));
     fs::create_dir(dir.path().join("..version")).unwrap();
     symlink("..version", dir.path().join("..data")).unwrap();
-    symlink("..data/token", &file.path).unwrap();
-    fs::write(&file.path, numbered(0)).unwrap();
-    fs::set_permissions(&file.path, fs::Permissions::from_mode(0o644)).unwrap();
+    symlink("..data/token", &file.file.path).unwrap();
+    fs::write(&file.file.path, numbered(0)).unwrap();
+    fs::set_permissions(&file.file.path, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(file.look().unwrap().warnings, [""; 0]);
     fs::remove_file(dir.path().join("..data")).unwrap();
     symlink("..version/token", dir.path().join("elsewhere")).unwrap();
@@ -230,11 +230,11 @@ fn what_editors_and_shells_leave_around_a_token_is_not_part_of_it() {
         ("'", "'"),
         ("\u{feff}\" ", " \"\r\n"),
     ] {
-        fs::write(&file.path, format!("{before}{}{after}", numbered(0))).unwrap();
+        fs::write(&file.file.path, format!("{before}{}{after}", numbered(0))).unwrap();
         assert_eq!(fetch(&file).unwrap(), numbered(0), "{before:?}");
     }
     for text in ["\"", "'\"", "\u{feff}", "''"] {
-        fs::write(&file.path, text).unwrap();
+        fs::write(&file.file.path, text).unwrap();
         assert!(is_stale(&fetch(&file).unwrap_err()), "{text:?}");
     }
 }
@@ -245,9 +245,9 @@ fn a_token_of_64_kib_is_the_largest() {
     let file = file_at(dir.path().join("token"));
     // White space is not part of the token, but of the file.
     let room = jwt::MAX_TOKEN_BYTES - numbered(0).len();
-    fs::write(&file.path, numbered(0) + &" ".repeat(room)).unwrap();
+    fs::write(&file.file.path, numbered(0) + &" ".repeat(room)).unwrap();
     assert_eq!(fetch(&file).unwrap(), numbered(0));
-    fs::write(&file.path, numbered(0) + &" ".repeat(room + 1)).unwrap();
+    fs::write(&file.file.path, numbered(0) + &" ".repeat(room + 1)).unwrap();
     let error = fetch(&file).unwrap_err();
     assert!(error.message().contains("larger than 64 KiB"), "{error}");
 }
@@ -279,6 +279,7 @@ impl Bench {
                     Arc::clone(&shared.record.time),
                 ),
                 token_endpoint: Arc::new(HttpTokenEndpoint::new(&shared.settings)),
+                access_token_file: None,
             },
         );
         Self {
@@ -441,7 +442,24 @@ fn a_file_that_is_no_text() {
 fn a_file_that_is_no_jwt() {
     let words = ["not a JWT", "1 part", "Developer Identity"];
     a_bad_file("no JWT", ErrorKind::InvalidSubjectToken, &words, |path| {
-        fs::write(path, "sk-not-a-jwt").unwrap();
+        fs::write(path, "no-token-at-all").unwrap();
+    });
+}
+
+#[test]
+fn a_file_that_holds_something_else() {
+    let words = ["not a JWT", "a certificate (PEM)"];
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUA\n-----END CERTIFICATE-----\n";
+    a_bad_file("PEM", ErrorKind::InvalidSubjectToken, &words, |path| {
+        fs::write(path, pem).unwrap();
+    });
+    let utf16: Vec<u8> = numbered(0)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let words = ["is not", "UTF-16", "UTF-8"];
+    a_bad_file("UTF-16", ErrorKind::InvalidSubjectToken, &words, |path| {
+        fs::write(path, utf16).unwrap();
     });
 }
 
@@ -457,7 +475,7 @@ fn a_token_of_another_kind() {
     });
     let dir = TempDir::new().unwrap();
     let mut file = file_at(dir.path().join("token"));
-    fs::write(&file.path, es256(&claims)).unwrap();
+    fs::write(&file.file.path, es256(&claims)).unwrap();
     let error = fetch(&file).unwrap_err();
     assert!(is_stale(&error), "{error}");
     let message = error.message();
@@ -530,7 +548,7 @@ fn files_that_hang_hold_up_no_other_file() {
         // Each of them is tried again and again, and given up at its deadline.
         for dead in dead.iter().cycle().take(30) {
             let (hang, looks) = (Arc::clone(&hang), Arc::clone(&looks));
-            let look = dead.on_its_own_thread(move || {
+            let look = on_its_own_thread(&dead.lane, &dead.inner.file, move || {
                 looks.fetch_add(1, Ordering::SeqCst);
                 let _ = hang.lock().unwrap().recv();
                 Err(Error::internal("released"))

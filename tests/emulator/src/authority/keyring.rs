@@ -29,6 +29,8 @@ pub enum KeyringError {
 pub(super) struct Keyring {
     dir: StateDir,
     keys: Vec<Arc<SigningKey>>,
+    /// Signs after the next rotation. It is in the agent's bundle, and not published.
+    next: Option<Arc<SigningKey>>,
 }
 
 impl Keyring {
@@ -41,7 +43,11 @@ impl Keyring {
             .into_iter()
             .map(|key| SigningKey::load(key).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        Ok(Self { dir, keys })
+        Ok(Self {
+            dir,
+            keys,
+            next: None,
+        })
     }
 
     /// The key that signs with `alg`, made now if there is none; the flag says
@@ -61,7 +67,21 @@ impl Keyring {
         if drop_old {
             self.keys.clear();
         }
-        self.add(alg).map(|_| ())
+        let prepared = self.next.take().filter(|key| key.alg() == alg);
+        match prepared {
+            Some(key) => self.keep(key),
+            None => self.add(alg).map(drop),
+        }
+    }
+
+    /// Makes the key that the next rotation puts to use.
+    pub(super) fn make_next(&mut self, alg: Algorithm) -> Result<(), KeyringError> {
+        self.next = Some(Arc::new(SigningKey::generate(alg)?));
+        Ok(())
+    }
+
+    pub(super) fn next_jwk(&self) -> Option<Value> {
+        self.next.as_ref().map(|key| key.public_jwk())
     }
 
     pub(super) fn public_jwks(&self) -> Vec<(Algorithm, Value)> {
@@ -71,9 +91,14 @@ impl Keyring {
 
     fn add(&mut self, alg: Algorithm) -> Result<Arc<SigningKey>, KeyringError> {
         let key = Arc::new(SigningKey::generate(alg)?);
-        self.keys.push(Arc::clone(&key));
+        self.keep(Arc::clone(&key))?;
+        Ok(key)
+    }
+
+    fn keep(&mut self, key: Arc<SigningKey>) -> Result<(), KeyringError> {
+        self.keys.push(key);
         let stored: Vec<&StoredKey> = self.keys.iter().map(|key| key.stored()).collect();
         self.dir.write(FILE, &json!(stored).to_string())?;
-        Ok(key)
+        Ok(())
     }
 }

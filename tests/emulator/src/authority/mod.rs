@@ -107,6 +107,17 @@ impl Authority {
         Ok(())
     }
 
+    /// Makes the key that the next rotation puts to use: agents know it, and the
+    /// discovery provider does not yet.
+    ///
+    /// # Errors
+    /// The key cannot be made.
+    pub(crate) fn make_next(&self, alg: Algorithm) -> Result<(), KeyringError> {
+        lock(&self.keyring).make_next(alg)?;
+        self.publish();
+        Ok(())
+    }
+
     /// The SVID an agent hands out: the cached one until half of its life has
     /// passed, unless the settings say otherwise. The flag tells a new one.
     ///
@@ -196,8 +207,12 @@ impl Authority {
     }
 
     fn publish(&self) {
-        let keys = lock(&self.keyring).public_jwks();
-        let spiffe = keys.iter().map(|(_, jwk)| jwk.clone()).collect();
+        let (keys, next) = {
+            let keyring = lock(&self.keyring);
+            (keyring.public_jwks(), keyring.next_jwk())
+        };
+        let spiffe = keys.iter().map(|(_, jwk)| jwk.clone());
+        let spiffe = spiffe.chain(next).collect();
         let oidc = keys
             .into_iter()
             .map(|(alg, mut jwk)| {

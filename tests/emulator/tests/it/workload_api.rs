@@ -106,6 +106,33 @@ async fn bundles_and_validation_follow_rotation() {
 }
 
 #[tokio::test]
+async fn a_prepared_key_is_in_the_bundle_before_it_signs() {
+    let bench = Bench::new();
+    let client = bench.workload_api().await;
+    let domain = TrustDomain::new("example.org").expect("a name");
+    let ids = || async {
+        let bundles = client.fetch_jwt_bundles().await.expect("bundles");
+        let bundle = bundles.get(&domain).expect("the bundle");
+        let mut ids: Vec<_> = bundle
+            .jwt_authorities()
+            .map(|key| key.key_id().to_owned())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    let before = ids().await;
+    bench.emulator.prepare_key(None);
+    let prepared = ids().await;
+    assert_eq!(prepared.len(), before.len() + 1);
+    bench.emulator.rotate_keys(None, false);
+    assert_eq!(ids().await, prepared);
+    bench.emulator.settings(json!({"svid_repeat": false}));
+    let svid = client.fetch_jwt_svid([AUDIENCE], None).await;
+    let signer = svid.expect("an SVID").key_id().to_owned();
+    assert!(prepared.contains(&signer) && !before.contains(&signer));
+}
+
+#[tokio::test]
 async fn nobody_without_a_registration_gets_anything() {
     let bench = Bench::new();
     bench.emulator.settings(json!({"identities": []}));

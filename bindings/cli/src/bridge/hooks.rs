@@ -1,0 +1,189 @@
+//! Who is told of a change: a command that is run, a process that gets a signal.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rustix::process::{Pid, Signal as Number, kill_process};
+use svidex::binding::without_tokens;
+
+use super::log::Log;
+use super::plan::Wrong;
+use crate::process::child;
+
+/// What is run, without a shell unless it needs one.
+#[derive(Clone, Debug)]
+pub(crate) struct Command(Vec<String>);
+
+impl Command {
+    /// A program, or a line that a shell has to read.
+    pub(crate) fn of_line(name: &str, line: &str) -> Result<Self, Wrong> {
+        let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@,".contains(c);
+        if line.trim().is_empty() {
+            return Self::of_words(name, Vec::new());
+        }
+        if line.chars().all(is_plain) {
+            return Self::of_words(name, vec![line.to_owned()]);
+        }
+        let words = ["/bin/sh", "-c", line].map(str::to_owned);
+        Self::of_words(name, words.to_vec())
+    }
+
+    pub(crate) fn of_words(name: &str, words: Vec<String>) -> Result<Self, Wrong> {
+        let is_bad = |word: &String| word.contains('\0');
+        if words.first().is_none_or(|it| it.is_empty()) || words.iter().any(is_bad) {
+            return Err(Wrong(format!(
+                "{name} takes a program: a line, or an array of texts that begins with it"
+            )));
+        }
+        Ok(Self(words))
+    }
+
+    /// For people.
+    pub(crate) fn shown(&self) -> String {
+        without_tokens(&self.0.join(" "))
+    }
+
+    fn run(&self, changed: &[PathBuf]) -> Result<(), String> {
+        let paths: Vec<_> = changed.iter().map(|it| it.as_os_str().to_owned()).collect();
+        let mut command = std::process::Command::new(&self.0[0]);
+        command
+            .args(&self.0[1..])
+            .env("SVIDEX_CHANGED_FILES", paths.join(&OsString::from("\n")))
+            .stdin(std::process::Stdio::null());
+        let status = child(&mut command)
+            .and_then(|mut it| it.wait())
+            .map_err(|error| format!("{} cannot be run: {error}", self.shown()))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("{} ended with {status}", self.shown())),
+        }
+    }
+}
+
+/// A signal for the process whose ID is in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Signal {
+    pid_file: PathBuf,
+    number: Number,
+}
+
+const SIGNALS: [(&str, Number); 7] = [
+    ("HUP", Number::HUP),
+    ("USR1", Number::USR1),
+    ("USR2", Number::USR2),
+    ("WINCH", Number::WINCH),
+    ("INT", Number::INT),
+    ("TERM", Number::TERM),
+    ("CONT", Number::CONT),
+];
+
+impl Signal {
+    pub(crate) fn new(pid_file: PathBuf, named: Option<(&str, String)>) -> Result<Self, Wrong> {
+        let number = match named {
+            None => Number::HUP,
+            Some((name, text)) => {
+                let bare = text.trim().to_ascii_uppercase();
+                let bare = bare.strip_prefix("SIG").unwrap_or(&bare);
+                let found = SIGNALS.iter().find(|it| it.0 == bare);
+                let all = SIGNALS.map(|it| it.0).join(", ");
+                let shown = without_tokens(&text);
+                found
+                    .ok_or_else(|| Wrong(format!("{name} is {shown:?}: it takes one of {all}")))?
+                    .1
+            }
+        };
+        Ok(Self { pid_file, number })
+    }
+
+    pub(crate) fn pid_file(&self) -> &Path {
+        &self.pid_file
+    }
+
+    fn send(&self) -> Result<(), String> {
+        let file = self.pid_file.display();
+        let text = std::fs::read_to_string(&self.pid_file)
+            .map_err(|error| format!("{file} cannot be read: {error}"))?;
+        // 0 and below are whole groups of processes.
+        let pid = text.trim().parse().ok().filter(|pid| *pid > 1);
+        let pid = pid.and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| format!("{file} does not hold the ID of a process"))?;
+        kill_process(pid, self.number).map_err(|error| {
+            let error = std::io::Error::from(error);
+            format!("the process that {file} names gets no signal: {error}")
+        })
+    }
+}
+
+/// Tells them, one change at a time: one that comes meanwhile is told after it.
+pub(super) struct Hooks {
+    pub(super) exec: Option<Command>,
+    pub(super) signal: Option<Signal>,
+    pub(super) log: Log,
+    waiting: Vec<PathBuf>,
+    is_running: Arc<AtomicBool>,
+}
+
+impl Hooks {
+    pub(super) fn new(exec: Option<Command>, signal: Option<Signal>, log: Log) -> Self {
+        Self {
+            exec,
+            signal,
+            log,
+            waiting: Vec::new(),
+            is_running: Arc::default(),
+        }
+    }
+
+    /// Never waits for a command. To be called again and again: what waits is told then.
+    pub(super) fn tell(&mut self, changed: Vec<PathBuf>) {
+        if !changed.is_empty()
+            && let Some(signal) = &self.signal
+            && let Err(problem) = signal.send()
+        {
+            self.log.warning("signal", &problem);
+        }
+        self.waiting.extend(changed);
+        let Some(exec) = self.exec.clone().filter(|_| !self.waiting.is_empty()) else {
+            self.waiting.clear();
+            return;
+        };
+        if self.is_running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (is_running, log) = (Arc::clone(&self.is_running), self.log.clone());
+        let mut changed = std::mem::take(&mut self.waiting);
+        changed.sort();
+        changed.dedup();
+        let again = changed.clone();
+        let run = move || {
+            match exec.run(&changed) {
+                Ok(()) => log.info("exec", &format!("{} was run", exec.shown())),
+                Err(problem) => log.warning("exec", &problem),
+            }
+            is_running.store(false, Ordering::Release);
+        };
+        if let Err(error) = thread::Builder::new()
+            .name("svidex-exec".to_owned())
+            .spawn(run)
+        {
+            self.waiting = again;
+            self.is_running.store(false, Ordering::Release);
+            self.log
+                .warning("exec", &format!("there is no thread for it: {error}"));
+        }
+    }
+
+    /// The same for who ends after it.
+    pub(super) fn tell_and_wait(&self, changed: &[PathBuf]) {
+        let signal = self.signal.as_ref().map(Signal::send);
+        let exec = self.exec.as_ref().map(|exec| exec.run(changed));
+        for (name, told) in [("signal", signal), ("exec", exec)] {
+            if let Some(Err(problem)) = told {
+                self.log.warning(name, &problem);
+            }
+        }
+    }
+}

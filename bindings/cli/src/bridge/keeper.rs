@@ -1,0 +1,394 @@
+//! Keeps files as the library says: it decides when a token is renewed, and until when
+//! one is good; here a file follows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use svidex::{Error, ErrorKind, Jwt, Level, Provider, Token, TokenKind, binding};
+
+use super::log::{Log, now_unix_ms};
+use super::plan::{Entry, Format, Plan, Wrong};
+use super::status::FileStatus;
+use super::target::{Found, Problem, Stamp, pause};
+use crate::token;
+
+/// A denial counts once it has lasted for so long, as in the library: a registration
+/// takes a while to arrive.
+const DENIAL_GRACE: Duration = Duration::from_secs(30);
+
+pub(super) struct Keeper {
+    providers: Vec<Provider>,
+    files: Vec<KeptFile>,
+    keep_on_denial: bool,
+    log: Log,
+}
+
+struct KeptFile {
+    entry: Entry,
+    /// Among the providers.
+    provider: usize,
+    content: Content,
+    writes: u64,
+    written_at: Option<i64>,
+    failures: u32,
+    retry_at: Option<Instant>,
+    problem: Option<Problem>,
+}
+
+/// What stands in the file.
+enum Content {
+    Nothing,
+    /// From an earlier life, until its token ends.
+    LeftOver {
+        ends_at_unix_ms: i64,
+    },
+    Ours {
+        token: Arc<Token>,
+        stamp: Option<Stamp>,
+    },
+}
+
+/// One provider for each audience, over one connection to the agent.
+pub(super) fn providers(plan: &Plan) -> Result<(Vec<Provider>, Vec<usize>), Wrong> {
+    let mut providers = vec![Provider::new(plan.config.clone())?];
+    let mut audiences = vec![providers[0].status().audience];
+    let mut of_entries = Vec::new();
+    for entry in &plan.entries {
+        if entry.kind == TokenKind::Access {
+            providers[0].workload_identity()?;
+        }
+        let audience = entry.audience.as_deref().unwrap_or(&audiences[0]).trim();
+        let at = match audiences.iter().position(|it| it == audience) {
+            Some(at) => at,
+            None => {
+                let config = plan.config.clone().audience(audience);
+                let made = Provider::builder(config).beside(&providers[0]).build();
+                providers.push(
+                    made.map_err(|error| Wrong(format!("{}: {}", entry.name, error.message())))?,
+                );
+                audiences.push(audience.to_owned());
+                providers.len() - 1
+            }
+        };
+        of_entries.push(at);
+    }
+    Ok((providers, of_entries))
+}
+
+impl Keeper {
+    pub(super) fn new(
+        providers: Vec<Provider>,
+        of_entries: Vec<usize>,
+        entries: Vec<Entry>,
+        keep_on_denial: bool,
+        log: Log,
+    ) -> Self {
+        let files = entries.into_iter().zip(of_entries);
+        let mut files: Vec<_> = files
+            .map(|(entry, provider)| KeptFile {
+                entry,
+                provider,
+                content: Content::Nothing,
+                writes: 0,
+                written_at: None,
+                failures: 0,
+                retry_at: None,
+                problem: None,
+            })
+            .collect();
+        for file in &mut files {
+            file.entry.target.tidy();
+            let audience = providers[file.provider].status().audience;
+            file.take_over(&audience, &log);
+        }
+        Self {
+            providers,
+            files,
+            keep_on_denial,
+            log,
+        }
+    }
+
+    /// Each file gets the token that there is for it, if it has another one. Gives the
+    /// paths that changed.
+    pub(super) fn look(&mut self, since_start: Duration) -> Vec<PathBuf> {
+        let Self {
+            providers,
+            files,
+            keep_on_denial,
+            log,
+        } = self;
+        let mut changed = Vec::new();
+        for file in files {
+            let provider = &providers[file.provider];
+            if file.follow(provider, *keep_on_denial, since_start, log) {
+                changed.push(file.entry.target.path().to_owned());
+            }
+        }
+        changed
+    }
+
+    /// Waits until each file is written, or cannot be.
+    pub(super) fn write_once(&mut self, limit: Duration) -> Result<Vec<PathBuf>, Once> {
+        let end = Instant::now() + limit;
+        for file in &self.files {
+            // So that all of them are on their way.
+            let _ = self.providers[file.provider].try_get(file.entry.kind);
+        }
+        for file in &mut self.files {
+            let provider = &self.providers[file.provider];
+            let left = end.saturating_duration_since(Instant::now());
+            let waiter = provider.wait(file.entry.kind, Some(left));
+            let token = loop {
+                if let Some(result) = waiter.wait_for(Duration::from_secs(60)) {
+                    break result.map_err(Once::NoToken)?;
+                }
+            };
+            file.write(provider, token, &self.log);
+            if let Some(problem) = file.problem.take() {
+                return Err(Once::NotWritten(problem));
+            }
+        }
+        Ok(self.paths())
+    }
+
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let paths = self
+            .files
+            .iter()
+            .map(|it| it.entry.target.path().to_owned());
+        paths.collect()
+    }
+
+    pub(super) fn all_are_written(&self) -> bool {
+        let is_written = |it: &KeptFile| matches!(it.content, Content::Ours { .. });
+        self.files.iter().all(is_written)
+    }
+
+    pub(super) fn remove_all(&mut self) {
+        for file in &mut self.files {
+            file.remove("the bridge ends", &self.log);
+        }
+    }
+
+    pub(super) fn status(&self) -> (Vec<FileStatus>, Vec<svidex::Status>) {
+        let tokens: Vec<_> = self.providers.iter().map(Provider::status).collect();
+        let files = self.files.iter();
+        let files = files.map(|file| file.status(tokens[file.provider].audience.clone()));
+        (files.collect(), tokens)
+    }
+}
+
+/// Why a file was not written once.
+pub(super) enum Once {
+    NoToken(Error),
+    NotWritten(Problem),
+}
+
+impl KeptFile {
+    fn what(&self) -> &'static str {
+        match self.entry.kind {
+            TokenKind::Subject => "JWT-SVID",
+            TokenKind::Access => "access token",
+        }
+    }
+
+    /// What an earlier life left there is good until it ends, if it is what belongs
+    /// there; what is none of that is taken away.
+    fn take_over(&mut self, audience: &str, log: &Log) {
+        let Ok(Found::File {
+            text,
+            modified_unix_ms,
+        }) = self.entry.target.look()
+        else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&text);
+        let end = match self.entry.format {
+            Format::Json => token::end_of_document(&text),
+            Format::Token => match (Jwt::decode(text.trim()), self.entry.kind) {
+                (Ok(jwt), TokenKind::Subject) => {
+                    jwt.exp.filter(|_| jwt.aud.iter().any(|it| it == audience))
+                }
+                (Ok(jwt), TokenKind::Access) => jwt.exp,
+                (Err(_), TokenKind::Subject) => None,
+                (Err(_), TokenKind::Access) => Some(modified_unix_ms),
+            },
+        };
+        match end.filter(|end| *end > now_unix_ms()) {
+            Some(ends_at_unix_ms) => self.content = Content::LeftOver { ends_at_unix_ms },
+            None => self.remove("what was there is not a token for it that lasts", log),
+        }
+    }
+
+    fn follow(
+        &mut self,
+        provider: &Provider,
+        keep_on_denial: bool,
+        since_start: Duration,
+        log: &Log,
+    ) -> bool {
+        let writes_before = self.writes;
+        let token = provider.try_get(self.entry.kind).ok().flatten();
+        let mut removed = false;
+        if token.is_none()
+            && let Some(why) = self.is_over(provider, keep_on_denial, since_start)
+        {
+            self.remove(why, log);
+            removed = true;
+        }
+        if let Some(token) = token
+            && !self.holds(&token)
+            && self.retry_at.is_none_or(|at| Instant::now() >= at)
+        {
+            self.write(provider, token, log);
+        }
+        removed || self.writes > writes_before
+    }
+
+    /// Why what is in the file may no longer be read, if it may not.
+    fn is_over(
+        &self,
+        provider: &Provider,
+        keep_on_denial: bool,
+        since_start: Duration,
+    ) -> Option<&'static str> {
+        const ENDED: &str = "its token has ended and there is no other one";
+        const WITHDRAWN: &str = "the identity was withdrawn";
+        let cause = provider.last_failure(self.entry.kind);
+        let is_denied = cause.is_some_and(|it| it.kind() == ErrorKind::PermissionDenied);
+        match &self.content {
+            Content::Nothing => None,
+            Content::LeftOver { ends_at_unix_ms } if *ends_at_unix_ms <= now_unix_ms() + 1_000 => {
+                Some(ENDED)
+            }
+            Content::LeftOver { .. } => {
+                let is_over = is_denied && !keep_on_denial && since_start >= DENIAL_GRACE;
+                is_over.then_some(WITHDRAWN)
+            }
+            Content::Ours { token, .. } => match binding::is_usable(provider, token) {
+                false => Some(ENDED),
+                // The library dropped a token that had life left.
+                true => (is_denied && !keep_on_denial).then_some(WITHDRAWN),
+            },
+        }
+    }
+
+    /// Whether the file has this token, and nobody has touched it.
+    fn holds(&self, token: &Token) -> bool {
+        match &self.content {
+            Content::Ours { token: held, stamp } => {
+                held.generation() == token.generation() && self.entry.target.stamp() == *stamp
+            }
+            _ => false,
+        }
+    }
+
+    fn write(&mut self, provider: &Provider, token: Arc<Token>, log: &Log) {
+        let document;
+        let text = match self.entry.format {
+            Format::Token => token.expose_secret(),
+            Format::Json => {
+                document = token::document(&token, &provider.status().audience);
+                &document
+            }
+        };
+        // A JWT says its end itself.
+        let end = (self.entry.kind == TokenKind::Access).then(|| token.expires_at_unix_ms());
+        let path = self.entry.target.path();
+        match self.entry.target.replace(text.as_bytes(), end) {
+            Ok(()) => {
+                let was_failing = self.problem.take().is_some();
+                let what = self.what();
+                let until = binding::rfc3339(token.expires_at_unix_ms());
+                let after = if was_failing { ", after failures" } else { "" };
+                let message = format!(
+                    "wrote a {what} to {}, good until {until}{after}",
+                    path.display()
+                );
+                let message = message.replace("a access", "an access");
+                log.of_file(Level::Info, "written", path, &message);
+                let stamp = self.entry.target.stamp();
+                self.content = Content::Ours { token, stamp };
+                self.writes += 1;
+                self.written_at = Some(now_unix_ms());
+                self.failures = 0;
+                self.retry_at = None;
+            }
+            Err(problem) => {
+                self.retry_at = Some(Instant::now() + pause(self.failures));
+                self.failures = self.failures.saturating_add(1);
+                // Said when it begins and when it changes: a full disk stays full.
+                if self.problem.as_ref() != Some(&problem) {
+                    let kept = match &self.content {
+                        Content::Nothing => "there is no file".to_owned(),
+                        Content::LeftOver {
+                            ends_at_unix_ms: end,
+                        } => good_until(*end),
+                        Content::Ours { token, .. } => good_until(token.expires_at_unix_ms()),
+                    };
+                    let message = format!("{problem}; {kept}; it is tried again");
+                    log.of_file(Level::Error, "not_written", path, &message);
+                }
+                self.problem = Some(problem);
+                if let Content::Ours { token, .. } = &self.content
+                    && !binding::is_usable(provider, token)
+                {
+                    self.remove(
+                        "its token has ended and the next one cannot be written",
+                        log,
+                    );
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, why: &str, log: &Log) {
+        let path = self.entry.target.path();
+        match self.entry.target.remove() {
+            Ok(()) => {
+                self.content = Content::Nothing;
+                let message = format!("removed {}: {why}", path.display());
+                log.of_file(Level::Warning, "removed", path, &message);
+            }
+            Err(problem) => {
+                if self.problem.as_ref() != Some(&problem) {
+                    let message = format!("{problem} ({why}); it is tried again");
+                    log.of_file(Level::Error, "not_removed", path, &message);
+                }
+                self.problem = Some(problem);
+            }
+        }
+    }
+
+    fn status(&self, audience: String) -> FileStatus {
+        let end = match &self.content {
+            Content::Nothing => None,
+            Content::LeftOver { ends_at_unix_ms } => Some(*ends_at_unix_ms),
+            Content::Ours { token, .. } => Some(token.expires_at_unix_ms()),
+        };
+        FileStatus {
+            path: self.entry.target.path().to_owned(),
+            kind: match self.entry.kind {
+                TokenKind::Subject => "svid",
+                TokenKind::Access => "access_token",
+            },
+            audience,
+            format: self.entry.format,
+            state: if end.is_some() { "written" } else { "absent" },
+            expires_at: end.map(binding::rfc3339),
+            written_at: self.written_at.map(binding::rfc3339),
+            writes: self.writes,
+            problem: self.problem.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn good_until(end: i64) -> String {
+    let left = (end - now_unix_ms()).max(0) / 1_000;
+    format!(
+        "the old file stays and is good until {} ({left} s)",
+        binding::rfc3339(end)
+    )
+}

@@ -1,0 +1,82 @@
+//! Readiness, for a service manager (sd_notify(3)) and for whoever looks for a file.
+
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use super::log::Log;
+use super::target::Target;
+
+pub(super) struct Notify {
+    manager: Option<(UnixDatagram, SocketAddr)>,
+    file: Option<Target>,
+    is_ready: bool,
+}
+
+impl Notify {
+    pub(super) fn new(file: Option<Target>) -> Self {
+        // One that an earlier life left says nothing of this one.
+        if let Some(file) = &file {
+            let _ = file.remove();
+        }
+        Self {
+            manager: manager(),
+            file,
+            is_ready: false,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// All files were written.
+    pub(super) fn ready(&mut self, log: &Log) {
+        if let Some(file) = &self.file
+            && let Err(problem) = file.replace(b"", None)
+        {
+            // Tried again with the next look.
+            return log.warning("ready", &problem.to_string());
+        }
+        self.is_ready = true;
+        self.tell("READY=1\nSTATUS=all files are written");
+        log.info("ready", "all files are written");
+    }
+
+    /// Still at work, for a watchdog.
+    pub(super) fn alive(&self) {
+        self.tell("WATCHDOG=1");
+    }
+
+    pub(super) fn stopping(&self) {
+        self.tell("STOPPING=1");
+        if let Some(file) = &self.file {
+            let _ = file.remove();
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        if let Some((socket, manager)) = &self.manager {
+            let _ = socket.send_to_addr(what.as_bytes(), manager);
+        }
+    }
+}
+
+fn manager() -> Option<(UnixDatagram, SocketAddr)> {
+    let name = std::env::var_os("NOTIFY_SOCKET")?;
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.set_nonblocking(true).ok()?;
+    Some((socket, address(name.to_str()?)?))
+}
+
+#[cfg(target_os = "linux")]
+fn address(name: &str) -> Option<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt as _;
+    match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name).ok(),
+        None => SocketAddr::from_pathname(name).ok(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn address(name: &str) -> Option<SocketAddr> {
+    SocketAddr::from_pathname(name).ok()
+}

@@ -1,0 +1,191 @@
+//! `svidex token --cache`: one exchange for many runs of the command. A file for each
+//! configuration, in the directory that the system gives to this user alone and empties
+//! at its next start.
+
+use std::fs::{DirBuilder, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use serde::{Deserialize, Serialize};
+use svidex::{Config, Error, Provider, TokenKind, binding};
+
+use crate::bridge::target::{Access, Target};
+use crate::commands::wait;
+use crate::failure::Failure;
+use crate::token::Shown;
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    /// Of what configuration, whole.
+    key: String,
+    token: String,
+    expires_at_unix_ms: i64,
+    /// When the library would renew it.
+    due_at_unix_ms: i64,
+    spiffe_id: String,
+    audience: String,
+}
+
+/// The token of the file until it is due, and then a new one. `config` holds what the
+/// environment adds.
+pub(crate) fn cached(config: &Config, show: impl Fn(&Shown) -> String) -> Result<String, Failure> {
+    let place = match Place::of(config) {
+        Ok(place) => place,
+        Err(error) => {
+            // A token without a cache is better than none.
+            let _ = writeln!(io::stderr(), "svidex: --cache is of no use: {error}");
+            return Ok(show(&fresh(config)?.0));
+        }
+    };
+    // Runs that come together make one exchange: the others wait for it.
+    let _locked = place.lock();
+    let kept = place.read();
+    let now = now_unix_ms();
+    if let Some(entry) = kept.as_ref().filter(|it| it.due_at_unix_ms > now) {
+        return Ok(show(&entry.shown()));
+    }
+    match fresh(config) {
+        Ok((token, due_at_unix_ms)) => {
+            if let Err(error) = place.write(&token, due_at_unix_ms) {
+                let _ = writeln!(io::stderr(), "svidex: --cache is of no use: {error}");
+            }
+            Ok(show(&token))
+        }
+        // Due is not over: what is kept is good for a while.
+        Err(error) => match kept.filter(|it| it.expires_at_unix_ms > now + 10_000) {
+            Some(entry) if error.is_retryable() => Ok(show(&entry.shown())),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+fn fresh(config: &Config) -> Result<(Shown, i64), Error> {
+    // The rest of the environment (proxies, CAs) counts for an explicit one too.
+    let provider = Provider::new(config.clone())?;
+    let token = wait(&provider, TokenKind::Access)?;
+    let shown = Shown::of(&token, &provider.status().audience);
+    Ok((shown, binding::due_at_unix_ms(&token)))
+}
+
+impl Entry {
+    fn shown(&self) -> Shown {
+        Shown {
+            token: self.token.as_str().into(),
+            expires_at_unix_ms: self.expires_at_unix_ms,
+            spiffe_id: self.spiffe_id.clone(),
+            audience: self.audience.clone(),
+        }
+    }
+}
+
+struct Place {
+    key: String,
+    path: PathBuf,
+}
+
+impl Place {
+    fn of(config: &Config) -> io::Result<Self> {
+        let bad = |problem: String| io::Error::other(problem);
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let runtime = runtime
+            .filter(|it| it.is_absolute())
+            .ok_or_else(|| bad("XDG_RUNTIME_DIR is not set".to_owned()))?;
+        let directory = runtime.join("svidex");
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(bad(format!("{}: {error}", directory.display())));
+            }
+            _ => {}
+        }
+        let there = directory.symlink_metadata()?;
+        let us = rustix::process::geteuid().as_raw();
+        if !there.is_dir() || there.uid() != us || there.mode() & 0o077 != 0 {
+            return Err(bad(format!(
+                "{} is not a directory of this user alone (0700)",
+                directory.display()
+            )));
+        }
+        let key = key(config);
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let path = directory.join(format!("token-{:016x}.json", hasher.finish()));
+        Ok(Self { key, path })
+    }
+
+    /// Held until it is dropped.
+    fn lock(&self) -> Option<File> {
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(self.path.with_extension("lock"))
+            .ok()?;
+        flock(&file, FlockOperation::LockExclusive).ok()?;
+        Some(file)
+    }
+
+    fn read(&self) -> Option<Entry> {
+        let mut file = File::options()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(&self.path)
+            .ok()?;
+        let there = file.metadata().ok()?;
+        let us = rustix::process::geteuid().as_raw();
+        if !there.is_file() || there.uid() != us || there.mode() & 0o077 != 0 {
+            return None;
+        }
+        let mut text = String::new();
+        Read::take(&mut file, 256 * 1024)
+            .read_to_string(&mut text)
+            .ok()?;
+        let entry: Entry = serde_json::from_str(&text).ok()?;
+        (entry.key == self.key).then_some(entry)
+    }
+
+    fn write(&self, token: &Shown, due_at_unix_ms: i64) -> Result<(), String> {
+        let entry = Entry {
+            key: self.key.clone(),
+            token: token.token.to_string(),
+            expires_at_unix_ms: token.expires_at_unix_ms,
+            due_at_unix_ms,
+            spiffe_id: token.spiffe_id.clone(),
+            audience: token.audience.clone(),
+        };
+        let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
+        let target = Target::new(Path::new(&self.path), Access::PRIVATE, false);
+        let target = target.ok_or("no such file")?;
+        target
+            .replace(text.as_bytes(), None)
+            .map_err(|it| it.to_string())
+    }
+}
+
+/// Whatever makes one token another: two configurations with one key are the same.
+fn key(config: &Config) -> String {
+    let texts = [
+        &config.endpoint_socket,
+        &config.identity_token_file,
+        &config.access_token_file,
+        &config.audience,
+        &config.spiffe_id,
+        &config.hint,
+        &config.identity_provider_id,
+        &config.service_account_id,
+        &config.client_id,
+        &config.token_endpoint,
+    ];
+    let texts = texts.map(|it| it.as_deref().map(str::trim));
+    format!("{} {texts:?}", svidex::VERSION)
+}
+
+fn now_unix_ms() -> i64 {
+    use std::time::SystemTime;
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,423 @@
+//! Files of a bridge while it is killed, starved and swapping: a reader sees a whole
+//! token with life left, or no file.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::process::Signal;
+use serde_json::json;
+use svidex::Jwt;
+use svidex_emulator::{Emulator, Fault, Leg};
+
+use crate::common::{emulator, program, report};
+use crate::running::{Running, command, directory, names, subdirectory, until};
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+fn is_long() -> bool {
+    std::env::var_os("SVIDEX_LONG").is_some_and(|value| value == "1")
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(since.expect("after 1970").as_millis()).expect("a time")
+}
+
+#[derive(Default)]
+struct Counts {
+    reads: AtomicU64,
+    absent: AtomicU64,
+    torn: AtomicU64,
+    expired: AtomicU64,
+}
+
+impl Counts {
+    /// One read of each file.
+    fn read(&self, svid: &Path, token: &Path) -> (Option<String>, Option<String>) {
+        // The clock first: a token may end while it is looked at.
+        let now = now_ms();
+        let svid = fs::read_to_string(svid).ok();
+        if let Some(svid) = &svid {
+            match Jwt::decode(svid).ok().and_then(|jwt| jwt.exp) {
+                None => &self.torn,
+                Some(exp) if exp <= now => &self.expired,
+                Some(_) => &self.reads,
+            }
+            .fetch_add(1, Ordering::Relaxed);
+        }
+        // Its end goes with the file that is open, and not with its name.
+        let opened = fs::File::open(token).ok();
+        let token = opened.and_then(|mut file| {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut file, &mut text).ok()?;
+            Some((text, file.metadata().ok()?.modified().ok()?))
+        });
+        if let Some((token, modified)) = &token {
+            let end = modified
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .expect("a time");
+            let end = i64::try_from(end.as_millis()).expect("a time");
+            let is_whole = token.len() == "emulator-access-".len() + 43
+                && token.starts_with("emulator-access-");
+            match (is_whole, end > now) {
+                (false, _) => &self.torn,
+                (_, false) => &self.expired,
+                _ => &self.reads,
+            }
+            .fetch_add(1, Ordering::Relaxed);
+        }
+        if svid.is_none() || token.is_none() {
+            self.absent.fetch_add(1, Ordering::Relaxed);
+        }
+        (svid, token.map(|it| it.0))
+    }
+
+    fn all(&self) -> [u64; 4] {
+        [&self.reads, &self.absent, &self.torn, &self.expired].map(|it| it.load(Ordering::Relaxed))
+    }
+}
+
+fn memory_and_threads(pid: u32) -> (u64, usize, usize) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.and_then(|it| it.trim().trim_end_matches(" kB").parse().ok());
+    let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, Iterator::count);
+    (resident.unwrap_or(0), count("task"), count("fd"))
+}
+
+/// Five-second tokens, faults and kills at random, and many readers: 30 minutes in the
+/// long suite.
+#[test]
+fn no_reader_sees_a_torn_or_an_expired_token() {
+    // Many readers look less often each: it is one machine.
+    let (duration, readers, pause) = match is_long() {
+        true => (Duration::from_secs(1_800), 50, Duration::from_millis(40)),
+        false => (Duration::from_secs(20), 8, Duration::from_millis(1)),
+    };
+    let emulator = emulator();
+    emulator.settings(json!({
+        "svid_ttl_seconds": 5, "access_token_ttl_seconds": 5, "svid_repeat": false,
+    }));
+    let directory = directory();
+    let (svid, token) = (
+        directory.path().join("svid"),
+        directory.path().join("token"),
+    );
+    let args = [
+        "--svid-file",
+        text(&svid),
+        "--access-token-file",
+        text(&token),
+    ];
+    let start = || {
+        let bridge = Running::start(&emulator, &args);
+        bridge.wait_for_line(&["all files are written"]);
+        bridge
+    };
+    let mut bridge = start();
+    let (counts, stop) = (
+        Arc::new(Counts::default()),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let threads: Vec<_> = (0..readers)
+        .map(|_| {
+            let (counts, stop) = (Arc::clone(&counts), Arc::clone(&stop));
+            let (svid, token) = (svid.clone(), token.clone());
+            std::thread::spawn(move || {
+                let mut seen = HashSet::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let (svid, token) = counts.read(&svid, &token);
+                    seen.extend(svid);
+                    seen.extend(token);
+                    std::thread::sleep(pause);
+                }
+                seen.len()
+            })
+        })
+        .collect();
+    let (mut kills, mut faults, mut figures) = (0, 0, Vec::new());
+    let (begun, mut turn) = (Instant::now(), 0_u32);
+    while begun.elapsed() < duration {
+        turn += 1;
+        // Of any length below three seconds, in an order that nobody planned.
+        let wait = u64::from(turn.wrapping_mul(2_654_435_761) % 1_500);
+        std::thread::sleep(Duration::from_millis(wait));
+        let fault = |status| Fault {
+            status: Some(status),
+            times: Some(1),
+            ..Fault::default()
+        };
+        match turn % 5 {
+            0 => {
+                bridge.signal(Signal::KILL);
+                bridge.wait();
+                // Its tokens last for as long as it takes to start another one.
+                bridge = start();
+                kills += 1;
+            }
+            1 => emulator.fault(Leg::TokenEndpoint, fault(503)),
+            2 => emulator.fault(
+                Leg::WorkloadApi,
+                Fault {
+                    reset: true,
+                    times: Some(1),
+                    ..Fault::default()
+                },
+            ),
+            3 => figures.push(memory_and_threads(bridge.pid())),
+            _ => emulator.fault(
+                Leg::TokenEndpoint,
+                Fault {
+                    delay_ms: 300,
+                    times: Some(1),
+                    ..Fault::default()
+                },
+            ),
+        }
+        faults += u64::from([1, 2, 4].contains(&(turn % 5)));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let swaps = threads
+        .into_iter()
+        .map(|it| it.join().expect("no panic"))
+        .max();
+    let [reads, absent, torn, expired] = counts.all();
+    let most = figures.iter().fold((0, 0, 0), |most, it| {
+        (most.0.max(it.0), most.1.max(it.1), most.2.max(it.2))
+    });
+    report(&format!(
+        "{} tokens seen, {reads} reads, {torn} torn, {expired} expired, {absent} without a file; \
+         {kills} kills, {faults} faults; at most {} kB, {} threads, {} descriptors",
+        swaps.unwrap_or(0),
+        most.0,
+        most.1,
+        most.2
+    ));
+    assert_eq!((torn, expired), (0, 0));
+    assert!(reads > 100 && swaps > Some(3));
+    assert!(most.1 <= 16 && most.2 <= 32, "{figures:?}");
+    assert_eq!(
+        names(directory.path())
+            .iter()
+            .filter(|it| it.starts_with('.'))
+            .count() as u64,
+        0,
+        "litter: {:?}",
+        names(directory.path())
+    );
+}
+
+/// strace holds the knife: whoever has none goes without (and CI has one).
+fn has_strace() -> bool {
+    let found = Command::new("strace")
+        .args(["-qq", "-e", "trace=none", "true"])
+        .output();
+    let has = found.is_ok_and(|output| output.status.success());
+    if !has {
+        report("no strace that may trace: not tried");
+    }
+    has
+}
+
+/// `svidex bridge --once` under strace, with something that happens at a system call.
+fn traced(emulator: &Emulator, inject: &str, svid: &Path, token: &Path) -> std::process::Output {
+    let calls = inject.split(':').next().unwrap_or_default();
+    let mut strace = Command::new("strace");
+    strace
+        .args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("trace={calls}"),
+        ])
+        .args([
+            "-e",
+            &format!("inject={inject}"),
+            program(),
+            "bridge",
+            "--once",
+        ])
+        .args([
+            "--svid-file",
+            text(svid),
+            "--access-token-file",
+            text(token),
+            "--mode",
+            "0640",
+        ])
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .envs(emulator.info().environment());
+    strace.output().expect("strace runs")
+}
+
+fn whole(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    Jwt::decode(&text).is_ok() || text.len() == "emulator-access-".len() + 43
+}
+
+/// Killed at each system call that a write consists of: the old file or the new one is
+/// there, whole, and after the next start there is nothing else.
+#[test]
+fn a_kill_at_any_system_call_leaves_a_whole_file_and_no_litter() {
+    if !has_strace() {
+        return;
+    }
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let (svid, token) = (kept.join("svid"), kept.join("token"));
+    let once = || {
+        let args = [
+            "--once",
+            "--svid-file",
+            text(&svid),
+            "--access-token-file",
+            text(&token),
+        ];
+        let output = command(&emulator, &args).output().expect("it runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    once();
+    let (mut kills, mut litter) = (0, 0);
+    for call in [
+        "flock",
+        "fchown",
+        "fchmod",
+        "utimensat",
+        "fsync",
+        "renameat,renameat2,rename",
+        "unlinkat,unlink",
+        "newfstatat,statx,fstat",
+        "openat",
+        "write",
+    ] {
+        // Calls with other business come in between, in an order that differs.
+        let steps: Vec<usize> = match call {
+            "openat" | "write" | "newfstatat,statx,fstat" => {
+                (1..=if is_long() { 120 } else { 40 }).collect()
+            }
+            _ => (1..=4).collect(),
+        };
+        for step in steps {
+            let inject = format!("{call}:signal=SIGKILL:when={step}");
+            let output = traced(&emulator, &inject, &svid, &token);
+            let was_killed = !output.status.success();
+            kills += usize::from(was_killed);
+            assert!(
+                whole(&svid) && whole(&token),
+                "{inject}: {:?}",
+                names(&kept)
+            );
+            litter += usize::from(names(&kept).len() > 2);
+            if !was_killed {
+                break;
+            }
+        }
+        once();
+        assert_eq!(names(&kept), ["svid", "token"], "{call}");
+    }
+    report(&format!(
+        "{kills} kills, {litter} with something left behind until the next start"
+    ));
+    assert!(kills >= 20, "{kills}");
+}
+
+/// No room, a file system that became read-only: the old file stays, nothing is left, and
+/// it is said.
+#[test]
+fn a_write_that_fails_leaves_the_old_file() {
+    if !has_strace() {
+        return;
+    }
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let (svid, token) = (kept.join("svid"), kept.join("token"));
+    let args = [
+        "--once",
+        "--svid-file",
+        text(&svid),
+        "--access-token-file",
+        text(&token),
+    ];
+    assert!(
+        command(&emulator, &args)
+            .status()
+            .expect("it runs")
+            .success()
+    );
+    let before = [&svid, &token].map(|it| fs::read_to_string(it).expect("text"));
+    emulator.settings(json!({"svid_repeat": false}));
+    for (inject, words) in [
+        ("fsync:error=ENOSPC", "No space left"),
+        ("fsync:error=EIO", "error"),
+        ("fchmod:error=EPERM", "not permitted"),
+        ("renameat,renameat2,rename:error=EROFS", "Read-only"),
+        ("utimensat:error=EPERM", "not permitted"),
+    ] {
+        let output = traced(&emulator, inject, &svid, &token);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{inject}: {said}");
+        assert!(said.contains(words), "{inject}: {said}");
+        assert_eq!(names(&kept), ["svid", "token"], "{inject}");
+        assert!(whole(&svid) && whole(&token));
+        if inject.starts_with("fsync") {
+            assert_eq!(fs::read_to_string(&svid).expect("text"), before[0]);
+        }
+        assert_eq!(
+            fs::read_to_string(&token).expect("text"),
+            before[1],
+            "{inject}"
+        );
+    }
+}
+
+/// The same where no strace is needed: a bridge that runs out of room goes on, and
+/// writes when there is some.
+#[test]
+fn room_that_comes_back_is_used() {
+    let emulator = emulator();
+    emulator.settings(json!({"svid_ttl_seconds": 4, "svid_repeat": false}));
+    let directory = directory();
+    let svid = directory.path().join("svid");
+    let script = "ulimit -f 0; trap '' XFSZ; exec \"$@\"";
+    let mut shell = Command::new("sh");
+    shell
+        .args([
+            "-c",
+            script,
+            "sh",
+            program(),
+            "bridge",
+            "--svid-file",
+            text(&svid),
+        ])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs(emulator.info().environment());
+    let bridge = Running::of(&mut shell);
+    bridge.wait_for_line(&["error", text(&svid), "too large"]);
+    assert!(names(directory.path()).is_empty());
+    let pid = rustix::process::Pid::from_raw(i32::try_from(bridge.pid()).expect("a pid"));
+    let unlimited = rustix::process::Rlimit {
+        current: None,
+        maximum: None,
+    };
+    if rustix::process::prlimit(pid, rustix::process::Resource::Fsize, unlimited).is_ok() {
+        until("it is never written", || whole(&svid));
+    }
+}
