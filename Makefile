@@ -33,7 +33,7 @@ bench: setup-test emulator python node go ## beside the peers, as ratios
 	@VENV=$(VENV) tests/bench/run.sh
 
 .PHONY: frameworks
-frameworks: emulator python ## every framework against the emulator, as a table
+frameworks: emulator python node go ## every framework against the emulator, as a table
 	@$(VENV)/bin/python tests/frameworks/run.py
 
 .PHONY: fleet

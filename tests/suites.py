@@ -97,6 +97,7 @@ SUITES = [
     Suite("e2e-python", f"{PYTHON} -m pytest -q", "tests/e2e/python"),
     Suite("e2e-node", "npm test", "tests/e2e/node"),
     Suite("e2e-go", "go test -v -count=1 ./...", "tests/e2e/go"),
+    Suite("frameworks", f"{PYTHON} tests/frameworks/run.py --quick"),
     Suite(
         "spire-python", f"{SPIRE}bash -c 'cd tests/e2e/python && {PYTHON} -m pytest -q'"
     ),

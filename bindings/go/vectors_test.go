@@ -229,3 +229,15 @@ func vectors[V any](t *testing.T, name string) []V {
 	}
 	return vectors
 }
+
+func TestEventKindsAreToldOf(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, vector := range vectors[struct{ Given struct{ Kind string } }](t, "event_kinds") {
+		if kind := vector.Given.Kind; !strings.Contains(string(readme), "`"+kind+"`") {
+			t.Errorf("the README does not tell of %s", kind)
+		}
+	}
+}

@@ -321,6 +321,45 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_vectors;
+
+    const VECTORS: &str = include_str!("../../tests/vectors/event_kinds.json");
+
+    #[derive(serde::Deserialize)]
+    struct Given {
+        kind: String,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Expected {
+        levels: Vec<String>,
+    }
+
+    #[test]
+    fn kinds_and_levels_have_the_names_of_every_language() {
+        use EventKind::{
+            AccessTokenExchanged, ExchangeFailed, FetchFailed, IdentityWithdrawn,
+            SubjectTokenFetched, WorkerFailed,
+        };
+        let kinds = [
+            SubjectTokenFetched,
+            FetchFailed,
+            AccessTokenExchanged,
+            ExchangeFailed,
+            IdentityWithdrawn,
+            WorkerFailed,
+        ];
+        let vectors = test_vectors::load::<Given, Expected>(VECTORS, 6);
+        let named: Vec<_> = vectors.iter().map(|one| one.given.kind.as_str()).collect();
+        assert_eq!(kinds.map(EventKind::as_str)[..], named);
+        let levels = [Level::Debug, Level::Info, Level::Warning, Level::Error];
+        for level in vectors.iter().flat_map(|one| &one.expected.levels) {
+            assert!(
+                levels.iter().any(|known| known.as_str() == level),
+                "{level}"
+            );
+        }
+    }
 
     #[test]
     fn a_backlog_drops_what_is_too_much_and_says_so_once() {

@@ -24,6 +24,28 @@ class Row:
     bar: float | None = None
 
 
+def requests(section: str) -> list[Row]:
+    """Whole requests, by the recommended line and with the SDK exchanging by itself."""
+    sdk = "the SDK's own federation"
+    return [
+        Row("a request, token at hand", f"{section}.request", sdk, f"{section}.request_by_sdk"),
+        Row(
+            "slowest one at a rotation",
+            f"{section}.rotation",
+            sdk,
+            f"{section}.rotation_by_sdk",
+            "faster",
+        ),
+        Row(
+            "its 99th percentile",
+            f"{section}.rotation_p99",
+            sdk,
+            f"{section}.rotation_by_sdk_p99",
+            "faster",
+        ),
+    ]
+
+
 def node(runtime: str) -> list[Row]:
     """`runtime` is `node` and a major version: more than one may be measured."""
     return [
@@ -40,6 +62,7 @@ def node(runtime: str) -> list[Row]:
             "a no-op Node-API call, no await",
             f"{runtime}.noop",
         ),
+        *requests(runtime),
     ]
 
 
@@ -88,6 +111,7 @@ SECTIONS: dict[str, list[Row]] = {
             "the SDK's cached token",
             "python.sdk",
         ),
+        *requests("python"),
     ],
     "go": [
         Row("warm GetToken()", "go.read", "the SDK's cached token", "go.sdk", bar=1.1),
@@ -114,6 +138,7 @@ SECTIONS: dict[str, list[Row]] = {
             "go-spiffe",
             "go.first_gospiffe.peak",
         ),
+        *requests("go"),
     ],
     "c": [
         Row("warm get_token, value, free", "c.read", show="figure", bar=40),

@@ -2,7 +2,7 @@
 # Measures svidex beside its peers, all in one run and taking turns, and prints
 # one table of ratios. `make bench` builds what this needs and calls it.
 #
-# usage: tests/bench/run.sh [python|node|go|c|sizes …]      default: all of them
+# usage: tests/bench/run.sh [python|node|go|c|requests|sizes …]      default: all of them
 #
 #   VENV      Python with the wheel in it (default: .venv)
 #   ROUNDS    how many processes of each kind are measured (default: 51); warm reads
@@ -22,10 +22,10 @@ work=$target/bench
 modules=$root/$here/node_modules
 
 wanted=("$@")
-[ $# -gt 0 ] || wanted=(python node go c sizes)
+[ $# -gt 0 ] || wanted=(python node go c requests sizes)
 for name in "${wanted[@]}"; do
     case $name in
-        python | node | go | c | sizes) ;;
+        python | node | go | c | requests | sizes) ;;
         *)
             sed -n 's/^# usage: /usage: /p' "$here/run.sh" >&2
             exit 2
@@ -111,6 +111,10 @@ measure() {
         "$work/bench.c" "$warm_rounds"
         say "C: further providers"
         "$work/further.c" 20
+    fi
+    if wants requests; then
+        say "Python, Node, Go: whole requests, and those at a rotation"
+        SVIDEX_EMULATOR_BIN=$work/svidex-emulator "$python" $here/whole_requests.py "$rounds" 10
     fi
     if wants sizes; then
         "$python" $here/sizes.py

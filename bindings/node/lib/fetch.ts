@@ -1,3 +1,4 @@
+import type { SvidexError } from './errors';
 import { originsOf } from './hosts';
 import type { TokenProvider } from './tokens';
 
@@ -27,8 +28,9 @@ export function fetchWith(
     const url = new URL(request?.url ?? String(input));
     if (!may(url)) return send(input, init);
     const headers = new Headers(init?.headers ?? request?.headers);
+    const signal = init?.signal ?? request?.signal;
     return replaying(provider, {
-      token: await provider.accessToken({ signal: init?.signal ?? request?.signal }),
+      token: await provider.accessToken({ signal }).catch(asOfFetch),
       replayable: canBeSentAgain(init?.body ?? request?.body),
       send: (token) => {
         headers.set('authorization', `Bearer ${token}`);
@@ -36,6 +38,17 @@ export function fetchWith(
       },
     });
   };
+}
+
+/**
+ * What time may heal, as `fetch` says that there was no network: whoever retries that
+ * retries this.
+ */
+function asOfFetch(error: unknown): never {
+  if ((error as Partial<SvidexError> | undefined)?.retryable) {
+    throw new TypeError('fetch failed', { cause: error });
+  }
+  throw error;
 }
 
 /** @internal A request that can be sent with one token, and then with another. */

@@ -16,6 +16,7 @@ export type {
   ProviderOptions,
 } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
+export type { SocketOptions, WithHandshake } from './sockets';
 export type { LastError, Status, TokenStatus } from './status';
 export type { TokenDetails, TokenProvider } from './tokens';
 

@@ -18,6 +18,7 @@ import { SvidexError } from './errors';
 import { type FetchOptions, fetchWith } from './fetch';
 import { type OpenAIClass, type OpenAIOptions, openaiClient } from './openai';
 import type { CallOptions } from './options';
+import { type SocketOptions, socketOptionsWith, type WithHandshake } from './sockets';
 import type { TokenDetails, TokenProvider } from './tokens';
 
 export { SvidexError } from './errors';
@@ -85,6 +86,10 @@ export class FakeProvider implements TokenProvider {
 
   fetch(options?: FetchOptions): typeof globalThis.fetch {
     return fetchWith(this, options);
+  }
+
+  socketOptions(options?: SocketOptions): WithHandshake {
+    return socketOptionsWith(this, options);
   }
 
   private async ask(kind: Kind, options?: CallOptions): Promise<string> {

@@ -9,7 +9,7 @@ import { startEmulator } from './support/emulator.mjs';
 import { root, run } from './support/run.mjs';
 
 const require = createRequire(import.meta.url);
-const { FakeProvider } = require('svidex/testing');
+const { FakeProvider, SvidexError } = require('svidex/testing');
 const { originsOf } = require(`${root}dist/hosts.js`);
 const vectors = JSON.parse(readFileSync(`${root}../../tests/vectors/hosts.json`, 'utf8'));
 
@@ -117,6 +117,15 @@ test('a failure to get a token is what fetch rejects with', async () => {
   const error = new Error('no agent');
   const provider = new FakeProvider({ error });
   await assert.rejects(provider.fetch()('https://api.openai.com/v1/models'), error);
+});
+
+test('what time may heal fails as a network does, for whoever retries that', async () => {
+  const error = new SvidexError('exchange_unavailable', 'a moment', { retryable: true });
+  const provider = new FakeProvider({ error });
+  await assert.rejects(provider.fetch()('https://api.openai.com/v1/models'), (thrown) => {
+    assert.ok(thrown instanceof TypeError);
+    return thrown.message === 'fetch failed' && thrown.cause === error;
+  });
 });
 
 test('the fake loads nothing native', async () => {

@@ -106,3 +106,12 @@ test('the codes of errors are those of every language', () => {
     vectors('errors').map(({ expected }) => expected.node_code),
   );
 });
+
+test('the kinds of events are those of every language', () => {
+  const types = readFileSync(new URL('../types/events.d.ts', import.meta.url), 'utf8');
+  const declared = /type EventKind = ([^;]+);/.exec(types)[1].match(/\w+/g);
+  assert.deepEqual(
+    declared,
+    vectors('event_kinds').map(({ given }) => given.kind),
+  );
+});

@@ -10,6 +10,7 @@ export type { FetchOptions } from './fetch';
 export type { OpenAIClass, OpenAIOptions } from './openai';
 export type { CallOptions, DoctorOptions, ExaminationOptions, ProviderOptions, } from './options';
 export { Provider, type WorkloadIdentity } from './provider';
+export type { SocketOptions, WithHandshake } from './sockets';
 export type { LastError, Status, TokenStatus } from './status';
 export type { TokenDetails, TokenProvider } from './tokens';
 /** Version of svidex. */

@@ -3,6 +3,7 @@ import { type ProviderEvent } from './events';
 import { type FetchOptions } from './fetch';
 import { type OpenAIClass, type OpenAIOptions } from './openai';
 import { type CallOptions, type ExaminationOptions, type ProviderOptions } from './options';
+import { type SocketOptions, type WithHandshake } from './sockets';
 import { type Status } from './status';
 import type { TokenDetails, TokenProvider } from './tokens';
 /** What `new OpenAI({ workloadIdentity })` takes. */
@@ -87,11 +88,20 @@ export declare class Provider implements TokenProvider {
     /**
      * A `fetch` that puts the access token on requests to hosts that may have it, and
      * sends one that is answered 401 once more with a new token, unless its body is a
-     * stream.
+     * stream. For want of a token it fails as `fetch` does for want of a network, with a
+     * `TypeError` that has ours as its cause, if time may heal that; else with ours.
      *
      * @throws {SvidexError} `invalid_config` for a wrong host
      */
     fetch(options?: FetchOptions): typeof globalThis.fetch;
+    /**
+     * For WebSockets of the package `ws`, also those of OpenAI's SDK: the options given,
+     * with a handshake that asks for a token each time, and is sent once more with a new
+     * one if it is answered 401. `new ResponsesWS(client, provider.socketOptions())`.
+     *
+     * @throws {SvidexError} `invalid_config` for a wrong host
+     */
+    socketOptions(options?: SocketOptions): WithHandshake;
     /**
      * For `new OpenAI({ workloadIdentity: provider.workloadIdentity() })`: the
      * SDK then exchanges the JWT-SVIDs that this provider hands it.

@@ -16,6 +16,7 @@
 import { type FetchOptions } from './fetch';
 import { type OpenAIClass, type OpenAIOptions } from './openai';
 import type { CallOptions } from './options';
+import { type SocketOptions, type WithHandshake } from './sockets';
 import type { TokenDetails, TokenProvider } from './tokens';
 export { SvidexError } from './errors';
 /**
@@ -45,6 +46,7 @@ export declare class FakeProvider implements TokenProvider {
     invalidate(token: string): void;
     openai<Base extends OpenAIClass>(base: Base, options?: OpenAIOptions<Base>): InstanceType<Base>;
     fetch(options?: FetchOptions): typeof globalThis.fetch;
+    socketOptions(options?: SocketOptions): WithHandshake;
     private ask;
     private text;
     private details;

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import svidex.metrics
+
+VECTORS = json.loads((Path(__file__).parents[3] / "tests/vectors/metrics.json").read_text())
 
 # Name, labels other than the audience.
 EXPECTED = {
@@ -33,6 +38,19 @@ def test_prometheus(provider: svidex.Provider) -> None:
     assert 'outcome="success"} 1.0' in text or 'outcome="success"' in text
     assert "svidex_token_remaining_seconds{" in text
     assert "access-token" not in text
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+def test_vector(vector: dict[str, Any]) -> None:
+    given = vector["given"]
+    for token in ("subject_token", "access_token"):
+        given[token] = given[token] and SimpleNamespace(**given[token])
+    seen = [
+        {"name": metric.name, "labels": labels, "value": value}
+        for metric in svidex.metrics.METRICS
+        for labels, value in metric.read(SimpleNamespace(**given))  # type: ignore[arg-type]
+    ]
+    assert seen == vector["expected"]
 
 
 class Meter:

@@ -191,3 +191,10 @@ def test_a_provider_is_not_pickled(provider: svidex.Provider) -> None:
     for attempt in (pickle.dumps, lambda provider: provider.__reduce__()):
         with pytest.raises(TypeError, match="make one in each process"):
             attempt(provider)
+
+
+def test_pydantic_takes_the_typed_dicts() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    model = pydantic.create_model("Settings", options=(svidex.Options, ...))
+    assert model(options={"audience": "mine"}).options == {"audience": "mine"}
+    pydantic.TypeAdapter(svidex.WorkloadIdentity)

@@ -95,9 +95,11 @@ def test_an_access_token_from_a_file_needs_nothing_else(
         with pytest.raises(svidex.InvalidConfigError, match="endpoint_socket"):
             provider.get_token()
     os.utime(path, (0, time.time() - 1))
-    with svidex.Provider(access_token_file=path, call_timeout_seconds=5) as provider:
-        with pytest.raises(svidex.SourceUnavailableError, match="svidex bridge") as raised:
-            provider.access_token()
+    with (
+        svidex.Provider(access_token_file=path, call_timeout_seconds=5) as provider,
+        pytest.raises(svidex.SourceUnavailableError, match="svidex bridge") as raised,
+    ):
+        provider.access_token()
     assert str(path) in str(raised.value)
     assert "opaque" not in str(raised.value)
     assert emulator.counters()["exchanges"] == 0

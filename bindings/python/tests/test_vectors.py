@@ -89,3 +89,11 @@ def test_errors(given: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_there_is_a_vector_for_every_kind() -> None:
     kinds = {param.values[0]["kind"] for param in load("errors")}
     assert kinds == {cls.kind for cls in svidex.Error.__subclasses__()}
+
+
+@pytest.mark.parametrize(("given", "expected"), load("event_kinds"))
+def test_event_kinds_are_told_of(given: dict[str, str], expected: dict[str, list[str]]) -> None:
+    # Records have the core's own name; what there is to know is for readers.
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert f"`{given['kind']}`" in readme
+    assert set(expected["levels"]) <= {"debug", "info", "warning", "error"}

@@ -8,6 +8,7 @@ require (
 	github.com/openai/openai-go/v3 v3.96.0
 	github.com/svidex/svidex/bindings/go v0.1.0
 	github.com/svidex/svidex/bindings/go/svidexopenai v0.1.0
+	golang.org/x/oauth2 v0.38.0
 )
 
 require (

@@ -33,6 +33,55 @@ func TestReadmeWorksWhenPasted(t *testing.T) {
 	}
 }
 
+// Its type for golang.org/x/oauth2 compiles, is one that oauth2 takes, and gives the
+// real end.
+func TestReadmeTokenSource(t *testing.T) {
+	readme, err := os.ReadFile("../../../bindings/go/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```go\ntype tokenSource")
+	source, _, found := strings.Cut(rest, "```\n")
+	if !found {
+		t.Fatal("the README has no token source")
+	}
+	dir, err := os.MkdirTemp(".", "pasted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program := `package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	svidex "github.com/svidex/svidex/bindings/go"
+	"golang.org/x/oauth2"
+)
+
+type tokenSource` + source + `
+func main() {
+	provider, err := svidex.NewFromEnv(svidex.Config{})
+	if err != nil {
+		panic(err)
+	}
+	token, err := oauth2.ReuseTokenSource(nil, tokenSource{provider}).Token()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(token.Valid(), time.Until(token.Expiry) <= time.Hour)
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if answer := goRun(t, "./"+dir); answer != "true true\n" {
+		t.Errorf("it prints %q", answer)
+	}
+}
+
 func TestDemoPrintsTheWholePath(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(goRun(t, "./demo")), "\n")
 	for i, want := range []string{"SPIFFE ID:", "JWT-SVID:", "access token:", "answer:"} {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
+
+from ._typed_dict import TypedDict
 
 
 class Options(TypedDict, total=False):

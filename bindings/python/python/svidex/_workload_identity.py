@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal
 
 from ._errors import Error
 from ._sdk_errors import as_error_of
+from ._typed_dict import TypedDict
 
 if TYPE_CHECKING:
     from ._svidex import Provider

@@ -51,8 +51,34 @@ class _Ours:
 
     # None in a copy that was given other credentials (`with_options`).
     _tokens: TokenProvider | None
+    # Which of the provider's methods the SDK's class wants as its key.
+    _key: str
     _client: Any
     base_url: Any
+
+    def __init__(self, provider: TokenProvider | None = None, /, **options: Any) -> None:
+        tokens = self._settle(provider, options)
+        if tokens is not None:
+            # For whoever asks the client for its key: sockets, and frameworks.
+            options["api_key"] = getattr(tokens, self._key)
+        super().__init__(**options)
+
+    def copy(self, **changes: Any) -> Self:
+        return super().copy(**self._for_copy(changes))  # type: ignore[misc,no-any-return]
+
+    with_options = copy
+
+    @cached_property
+    def responses(self) -> Any:
+        return self._watched(super().responses)  # type: ignore[misc]
+
+    @cached_property
+    def realtime(self) -> Any:
+        return self._watched(super().realtime)  # type: ignore[misc]
+
+    @cached_property
+    def live(self) -> Any:
+        return self._watched(super().live)  # type: ignore[misc]
 
     def _settle(
         self, provider: TokenProvider | None, options: dict[str, Any]
@@ -77,6 +103,10 @@ class _Ours:
             )
         self._tokens = provider
         return provider
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        # Frameworks copy the settings that a client is among; the SDK's own cannot be.
+        return self
 
     def _for_copy(self, changes: dict[str, Any]) -> dict[str, Any]:
         credentials = (changes.get(name) for name in ("api_key", "workload_identity"))
@@ -140,29 +170,7 @@ class OpenAI(_Ours, _openai.OpenAI):
     the SDK's own class takes beside credentials.
     """
 
-    def __init__(self, provider: TokenProvider | None = None, /, **options: Any) -> None:
-        tokens = self._settle(provider, options)
-        if tokens is not None:
-            # For whoever asks the client for its key: sockets, and frameworks.
-            options["api_key"] = tokens.access_token
-        super().__init__(**options)
-
-    def copy(self, **changes: Any) -> Self:
-        return super().copy(**self._for_copy(changes))
-
-    with_options = copy
-
-    @cached_property
-    def responses(self) -> Any:
-        return self._watched(super().responses)
-
-    @cached_property
-    def realtime(self) -> Any:
-        return self._watched(super().realtime)
-
-    @cached_property
-    def live(self) -> Any:
-        return self._watched(super().live)
+    _key = "access_token"
 
     def _prepare_options(self, options: Any) -> Any:
         if self._tokens is None or options.url.startswith(("ws:", "wss:")):
@@ -230,29 +238,7 @@ class AsyncOpenAI(_Ours, _openai.AsyncOpenAI):
     the SDK's own class takes beside credentials.
     """
 
-    def __init__(self, provider: TokenProvider | None = None, /, **options: Any) -> None:
-        tokens = self._settle(provider, options)
-        if tokens is not None:
-            # For whoever asks the client for its key: sockets, and frameworks.
-            options["api_key"] = tokens.access_token_async
-        super().__init__(**options)
-
-    def copy(self, **changes: Any) -> Self:
-        return super().copy(**self._for_copy(changes))
-
-    with_options = copy
-
-    @cached_property
-    def responses(self) -> Any:
-        return self._watched(super().responses)
-
-    @cached_property
-    def realtime(self) -> Any:
-        return self._watched(super().realtime)
-
-    @cached_property
-    def live(self) -> Any:
-        return self._watched(super().live)
+    _key = "access_token_async"
 
     async def _prepare_options(self, options: Any) -> Any:
         if self._tokens is None or options.url.startswith(("ws:", "wss:")):

@@ -19,11 +19,12 @@ pub(crate) const CA_FILE: &str = "ca.pem";
 const KEY_FILE: &str = "ca-key.pem";
 
 /// Every name that the emulator answers to.
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 5] = [
     "127.0.0.1",
     "localhost",
     "auth.openai.com",
     "api.openai.com",
+    "api.anthropic.com",
 ];
 
 /// Why TLS cannot be set up.

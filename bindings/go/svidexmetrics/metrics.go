@@ -1,0 +1,113 @@
+// Package svidexmetrics shows a provider's health as metrics. It depends on the
+// standard library alone: [Handler] answers a scrape of Prometheus, and whoever has
+// OpenTelemetry registers what [Read] gives (names and units are by its conventions).
+//
+// Everything comes from Provider.Status, which never blocks, when it is asked for.
+package svidexmetrics
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	svidex "github.com/svidex/svidex/bindings/go"
+)
+
+// Provider is a [svidex.Provider].
+type Provider interface{ Status() svidex.Status }
+
+// Metric is one of them, by its OpenTelemetry name; Prometheus has _ for the dots.
+type Metric struct {
+	Name, Unit, Description string
+	// Counter is whether it only grows; else it is a gauge.
+	Counter bool
+	Samples []Sample
+}
+
+// Sample is one value of a metric.
+type Sample struct {
+	// Label and Of tell the samples of a metric apart: "outcome" is "success" or
+	// "failure", "token" is "subject" or "access".
+	Label, Of string
+	Value     float64
+}
+
+// Read gives the metrics of a status.
+func Read(status svidex.Status) []Metric {
+	return []Metric{
+		{
+			"svidex.subject_token.fetches", "{fetch}", "Attempts to get a JWT-SVID that have ended.",
+			true, counts(status.Fetches, status.FetchFailures),
+		},
+		{
+			"svidex.access_token.exchanges", "{exchange}", "Attempts to exchange that have ended.",
+			true, counts(status.Exchanges, status.ExchangeFailures),
+		},
+		{
+			"svidex.token.remaining", "s", "What is left of the life of a token that is held.",
+			false, held(status, func(t *svidex.TokenStatus) float64 { return t.ExpiresIn.Seconds() }),
+		},
+		{
+			"svidex.token.age", "s", "How long a token has been held.",
+			false, held(status, func(t *svidex.TokenStatus) float64 { return t.Age.Seconds() }),
+		},
+		{
+			"svidex.token.held", "{token}", "1 while an unexpired token is held, else 0.",
+			false, []Sample{
+				{"token", "subject", float64(len(present(status.SubjectToken)))},
+				{"token", "access", float64(len(present(status.AccessToken)))},
+			},
+		},
+	}
+}
+
+// Handler answers with the metrics in Prometheus's text format.
+func Handler(provider Provider) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write([]byte(exposition(provider.Status())))
+	})
+}
+
+func exposition(status svidex.Status) string {
+	var text strings.Builder
+	for _, metric := range Read(status) {
+		name, kind := strings.ReplaceAll(metric.Name, ".", "_"), "gauge"
+		if metric.Unit == "s" {
+			name += "_seconds"
+		}
+		if metric.Counter {
+			name, kind = name+"_total", "counter"
+		}
+		fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %s %s\n", name, metric.Description, name, kind)
+		for _, sample := range metric.Samples {
+			value := strconv.FormatFloat(sample.Value, 'f', -1, 64)
+			fmt.Fprintf(&text, "%s{%s=%q,audience=%q} %s\n", name, sample.Label, sample.Of, status.Audience, value)
+		}
+	}
+	return text.String()
+}
+
+func counts(ended, failed uint64) []Sample {
+	return []Sample{{"outcome", "success", float64(ended - failed)}, {"outcome", "failure", float64(failed)}}
+}
+
+func held(status svidex.Status, of func(*svidex.TokenStatus) float64) []Sample {
+	var samples []Sample
+	for _, token := range present(status.SubjectToken) {
+		samples = append(samples, Sample{"token", "subject", of(token)})
+	}
+	for _, token := range present(status.AccessToken) {
+		samples = append(samples, Sample{"token", "access", of(token)})
+	}
+	return samples
+}
+
+// present is none or one.
+func present(token *svidex.TokenStatus) []*svidex.TokenStatus {
+	if token == nil {
+		return nil
+	}
+	return []*svidex.TokenStatus{token}
+}

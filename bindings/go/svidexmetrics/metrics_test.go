@@ -1,0 +1,100 @@
+package svidexmetrics
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	svidex "github.com/svidex/svidex/bindings/go"
+)
+
+type token struct {
+	ExpiresInSeconds float64 `json:"expires_in_seconds"`
+	AgeSeconds       float64 `json:"age_seconds"`
+}
+
+func (t *token) status() *svidex.TokenStatus {
+	if t == nil {
+		return nil
+	}
+	seconds := float64(time.Second)
+	return &svidex.TokenStatus{
+		ExpiresIn: time.Duration(t.ExpiresInSeconds * seconds),
+		Age:       time.Duration(t.AgeSeconds * seconds),
+	}
+}
+
+type vector struct {
+	ID    string
+	Given struct {
+		Fetches          uint64
+		FetchFailures    uint64 `json:"fetch_failures"`
+		Exchanges        uint64
+		ExchangeFailures uint64 `json:"exchange_failures"`
+		SubjectToken     *token `json:"subject_token"`
+		AccessToken      *token `json:"access_token"`
+	}
+	Expected []struct {
+		Name   string
+		Labels map[string]string
+		Value  float64
+	}
+}
+
+func (v *vector) Status() svidex.Status {
+	given := v.Given
+	return svidex.Status{
+		Audience: "https://api.openai.com/v1",
+		Fetches:  given.Fetches, FetchFailures: given.FetchFailures,
+		Exchanges: given.Exchanges, ExchangeFailures: given.ExchangeFailures,
+		SubjectToken: given.SubjectToken.status(), AccessToken: given.AccessToken.status(),
+	}
+}
+
+func vectors(t *testing.T) []vector {
+	text, err := os.ReadFile("../../../tests/vectors/metrics.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []vector
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestVectors(t *testing.T) {
+	for _, vector := range vectors(t) {
+		t.Run(vector.ID, func(t *testing.T) {
+			seen := vector.Expected[:0:0]
+			for _, metric := range Read(vector.Status()) {
+				for _, sample := range metric.Samples {
+					one := vector.Expected[0]
+					one.Name, one.Labels, one.Value = metric.Name, map[string]string{sample.Label: sample.Of}, sample.Value
+					seen = append(seen, one)
+				}
+			}
+			if !reflect.DeepEqual(seen, vector.Expected) {
+				t.Fatalf("got %v, want %v", seen, vector.Expected)
+			}
+		})
+	}
+}
+
+func TestHandler(t *testing.T) {
+	provider, recorder := vectors(t)[1], httptest.NewRecorder()
+	Handler(&provider).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	text := recorder.Body.String()
+	for _, line := range []string{
+		"# TYPE svidex_access_token_exchanges_total counter",
+		`svidex_token_remaining_seconds{token="access",audience="https://api.openai.com/v1"} 248`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Fatalf("no %q in:\n%s", line, text)
+		}
+	}
+}
