@@ -220,10 +220,6 @@ mod test_clock {
 
         /// Waits until somebody sleeps for a time that `wanted` accepts, and
         /// says for how long (milliseconds from now).
-        #[cfg_attr(
-            feature = "shuttle",
-            expect(dead_code, reason = "it blocks the thread")
-        )]
         pub(crate) fn wait_for_sleep(&self, wanted: impl Fn(i64) -> bool) -> i64 {
             let give_up = std::time::Instant::now() + Duration::from_secs(20);
             let (lock, slept) = &*self.0;
