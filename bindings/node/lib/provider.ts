@@ -12,8 +12,8 @@ import {
   checkListener,
   checkProviderOptions,
   checkToken,
-  environmentOf,
   type ExaminationOptions,
+  environmentOf,
   type ProviderOptions,
 } from './options';
 import { type SocketOptions, socketOptionsWith, type WithHandshake } from './sockets';
