@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod access_token;
 mod clocks;
 mod endpoint;
 mod inspection;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 
 use crate::builder::Builder;
 use crate::clock::{Clock, Now};
-use crate::config::{Config, Environment, Settings};
+use crate::config::{Config, Environment, Settings, SourceSettings};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
@@ -165,6 +166,7 @@ async fn on_runtime<T: Send + 'static>(
 fn configuration(settings: &Settings) -> Check {
     let via = settings.http.proxies.towards(&settings.token_endpoint);
     let at = match via {
+        _ if settings.access_token_file.is_some() => "by nobody here".to_owned(),
         _ if settings.brings_endpoint => "in code of the program's own".to_owned(),
         Ok(None) => format!("at {}", settings.token_endpoint),
         Ok(Some(proxy)) => format!("at {}, through {proxy}", settings.token_endpoint),
@@ -173,14 +175,17 @@ fn configuration(settings: &Settings) -> Check {
                 .advise("correct the variable that the message names");
         }
     };
-    Check::ok(
-        CheckId::Configuration,
-        format!(
+    let svids = match &settings.source {
+        SourceSettings::None => "no SVIDs are asked for".to_owned(),
+        source => format!(
             "SVIDs come from {}, for the audience {}; they are exchanged {at}",
-            crate::source::describe(&settings.source),
+            crate::source::describe(source),
             settings.audience,
         ),
-    )
+    };
+    let file = settings.access_token_file.as_ref();
+    let file = file.map(|it| format!("; access tokens come from the file {}", it.display()));
+    Check::ok(CheckId::Configuration, svids + &file.unwrap_or_default())
 }
 
 fn api_key(is_set: bool) -> Check {
@@ -196,6 +201,13 @@ fn api_key(is_set: bool) -> Check {
 
 /// All that needs a valid configuration.
 async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
+    let access_token = match &settings.access_token_file {
+        Some(path) => Some(access_token::examine(path, settings.request_timeout, clock).await),
+        None => None,
+    };
+    if matches!(settings.source, SourceSettings::None) {
+        return access_token.into_iter().collect();
+    }
     let rules = checks(settings, Arc::clone(clock));
     let token_endpoint = HttpTokenEndpoint::new(settings);
     let source = source::examine(settings, &rules).await;
@@ -222,6 +234,10 @@ async fn examine(settings: &Settings, clock: &Arc<dyn Clock>) -> Vec<Check> {
         received,
     };
     found.push(clocks::examine(&known));
+    if let Some(check) = access_token {
+        found.push(check);
+        return found;
+    }
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
     let iss = jwt.and_then(|jwt| jwt.iss.as_deref());
     let exchange = endpoint::exchange(settings, &token_endpoint, token, iss, &found).await;
