@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod access_token;
 mod clocks;
 mod endpoint;
 mod examination;
@@ -40,7 +41,7 @@ use self::rotation::Known;
 use self::upload::Upload;
 use crate::builder::Builder;
 use crate::clock::{Clock, Now};
-use crate::config::{Config, Environment, Settings, parse_jwks_file};
+use crate::config::{Config, Environment, Settings, SourceSettings, parse_jwks_file};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
@@ -233,6 +234,7 @@ fn has_api_key(environment: &Environment) -> bool {
 fn configuration(settings: &Settings) -> Check {
     let via = settings.http.proxies.towards(&settings.token_endpoint);
     let at = match via {
+        _ if settings.access_token_file.is_some() => "by nobody here".to_owned(),
         _ if settings.brings_endpoint => "in code of the program's own".to_owned(),
         Ok(None) => format!("at {}", settings.token_endpoint),
         Ok(Some(proxy)) => format!("at {}, through {proxy}", settings.token_endpoint),
@@ -241,14 +243,17 @@ fn configuration(settings: &Settings) -> Check {
                 .advise("correct the variable that the message names");
         }
     };
-    Check::ok(
-        CheckId::Configuration,
-        format!(
+    let svids = match &settings.source {
+        SourceSettings::None => "no SVIDs are asked for".to_owned(),
+        source => format!(
             "SVIDs come from {}, for the audience {}; they are exchanged {at}",
-            crate::source::describe(&settings.source),
+            crate::source::describe(source),
             settings.audience,
         ),
-    )
+    };
+    let file = settings.access_token_file.as_ref();
+    let file = file.map(|it| format!("; access tokens come from the file {}", it.display()));
+    Check::ok(CheckId::Configuration, svids + &file.unwrap_or_default())
 }
 
 fn api_key(is_set: bool) -> Check {
@@ -268,6 +273,13 @@ async fn examine(
     clock: &Arc<dyn Clock>,
     jwks_file: Option<Result<PathBuf, Error>>,
 ) -> Vec<Check> {
+    let access_token = match &settings.access_token_file {
+        Some(path) => Some(access_token::examine(path, settings.request_timeout, clock).await),
+        None => None,
+    };
+    if matches!(settings.source, SourceSettings::None) {
+        return access_token.into_iter().collect();
+    }
     let rules = checks(settings, Arc::clone(clock));
     let token_endpoint = HttpTokenEndpoint::new(settings);
     let source = source::examine(settings, &rules).await;
@@ -313,6 +325,10 @@ async fn examine(
         received,
     };
     found.push(clocks::examine(&known));
+    if let Some(check) = access_token {
+        found.push(check);
+        return found;
+    }
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
     // What is uploaded, OpenAI need not ask for.
     let iss = jwt.and_then(|jwt| jwt.iss.as_deref());

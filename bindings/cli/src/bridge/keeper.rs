@@ -45,7 +45,7 @@ enum Content {
     },
     Ours {
         token: Arc<Token>,
-        stamp: Option<Stamp>,
+        stamp: Stamp,
     },
 }
 
@@ -279,7 +279,7 @@ impl KeptFile {
     fn holds(&self, token: &Token) -> bool {
         match &self.content {
             Content::Ours { token: held, stamp } => {
-                held.generation() == token.generation() && self.entry.target.stamp() == *stamp
+                held.generation() == token.generation() && self.entry.target.stamp() == Some(*stamp)
             }
             _ => false,
         }
@@ -298,7 +298,7 @@ impl KeptFile {
         let end = (self.entry.kind == TokenKind::Access).then(|| token.expires_at_unix_ms());
         let path = self.entry.target.path();
         match self.entry.target.replace(text.as_bytes(), end) {
-            Ok(()) => {
+            Ok(stamp) => {
                 let was_failing = self.problem.take().is_some();
                 let what = self.what();
                 let until = binding::rfc3339(token.expires_at_unix_ms());
@@ -309,7 +309,6 @@ impl KeptFile {
                 );
                 let message = message.replace("a access", "an access");
                 log.of_file(Level::Info, "written", path, &message);
-                let stamp = self.entry.target.stamp();
                 self.content = Content::Ours { token, stamp };
                 self.writes += 1;
                 self.written_at = Some(now_unix_ms());

@@ -31,12 +31,28 @@ impl Access {
     };
 }
 
+/// What tells a file from one that somebody else puts in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     inode: u64,
     size: i64,
     modified: (i64, i64),
     mode: u32,
+}
+
+impl Stamp {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "their types differ between systems"
+    )]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            inode: stat.st_ino as u64,
+            size: stat.st_size as i64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            mode: stat.st_mode as u32,
+        }
+    }
 }
 
 pub(crate) struct Target {
@@ -93,8 +109,13 @@ impl Target {
         self.look_in_place(directory.as_fd()).map(drop)
     }
 
-    /// Puts `text` in its place. `ends_at_unix_ms` becomes its modification time.
-    pub(crate) fn replace(&self, text: &[u8], ends_at_unix_ms: Option<i64>) -> Result<(), Problem> {
+    /// Puts `text` in its place. `ends_at_unix_ms` becomes its modification time. Gives
+    /// what the file is told by from then on.
+    pub(crate) fn replace(
+        &self,
+        text: &[u8],
+        ends_at_unix_ms: Option<i64>,
+    ) -> Result<Stamp, Problem> {
         let directory = self.directory()?;
         self.look_in_place(directory.as_fd())?;
         let (temporary, file) = self.create(directory.as_fd())?;
@@ -177,19 +198,9 @@ impl Target {
         })
     }
 
-    /// What tells this file from one that somebody else puts in its place.
+    /// What is in its place now.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
-        let stat = fs::lstat(&self.path).ok()?;
-        #[allow(
-            clippy::unnecessary_cast,
-            reason = "their types differ between systems"
-        )]
-        Some(Stamp {
-            inode: stat.st_ino as u64,
-            size: stat.st_size as i64,
-            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-            mode: stat.st_mode as u32,
-        })
+        fs::lstat(&self.path).ok().map(|it| Stamp::of(&it))
     }
 
     fn open_directory(&self) -> rustix::io::Result<OwnedFd> {
@@ -333,13 +344,16 @@ impl Target {
         directory: BorrowedFd<'_>,
         temporary: &OsString,
         file: File,
-    ) -> Result<(), Problem> {
+    ) -> Result<Stamp, Problem> {
+        // Of the file, and not of its name: that may be another's a moment later.
+        let stamp = fs::fstat(&file).map(|it| Stamp::of(&it));
+        let stamp = stamp.map_err(|error| self.problem("cannot be looked at", error))?;
         fs::renameat(directory, temporary, directory, &self.name)
             .map_err(|error| self.problem("cannot be replaced", error))?;
         // Locked until nobody looks for it under its other name any more.
         drop(file);
         let _ = fs::fsync(directory);
-        Ok(())
+        Ok(stamp)
     }
 
     fn problem(&self, what: &str, error: Errno) -> Problem {

@@ -31,7 +31,7 @@ fn of_its_own(command: &str) -> &'static [&'static str] {
 
 #[test]
 fn every_command_takes_every_setting_and_no_other() {
-    for command in ["token", "svid", "inspect", "doctor"] {
+    for command in ["token", "svid", "inspect", "doctor", "setup"] {
         let help = run(&[], &[command, "--help"]);
         assert_eq!((help.status, help.stderr.as_str()), (0, ""));
         let mut options: Vec<_> = help
@@ -64,7 +64,7 @@ fn the_help_documents_variables_and_exit_status() {
         assert!(help.contains(variable), "{variable}");
     }
     let help = run(&[], &["--help"]).stdout;
-    for status in 0..=5 {
+    for status in 0..=6 {
         assert!(
             help.contains(&format!("\n  {status}  ")),
             "{status}\n{help}"

@@ -406,3 +406,39 @@ fn no_document_puts_a_token_into_an_argument() {
         }
     }
 }
+
+#[test]
+fn the_doctor_looks_at_the_file_that_access_tokens_come_from() {
+    let emulator = emulator();
+    let directory = directory();
+    let file = directory.path().join("token");
+    let path = file.to_str().expect("UTF-8");
+    let alone = |arguments: &[&str]| {
+        let file = ("SVIDEX_ACCESS_TOKEN_FILE", path);
+        run(&[file], &[&["doctor", "--json"], arguments].concat())
+    };
+    let missing = alone(&[]);
+    assert_eq!(missing.status, 1, "{}", missing.stdout);
+    assert!(missing.stdout.contains("svidex bridge") && missing.stdout.contains(path));
+    fs::write(&file, against(&emulator, &["token", "--json"]).stdout).expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its mode");
+    let exchanges = emulator.counters().exchanges;
+    let alone = alone(&[]);
+    assert_eq!(alone.status, 0, "{}", alone.stdout);
+    alone.assert_no_token();
+    let both = against(
+        &emulator,
+        &["doctor", "--json", "--access-token-file", path],
+    );
+    assert_eq!(both.status, 0, "{}", both.stdout);
+    both.assert_no_token();
+    for report in [alone.json(), both.json()] {
+        let checks = report["checks"].as_array().expect("an array");
+        let exchange = checks.last().expect("the last one");
+        assert_eq!(
+            (&exchange["id"], &exchange["outcome"]),
+            (&json!("exchange"), &json!("ok"))
+        );
+    }
+    assert_eq!(emulator.counters().exchanges, exchanges);
+}
