@@ -42,7 +42,7 @@ SUITES = [
     lint(
         "python",
         "$VENV/bin/ruff check . && $VENV/bin/ruff format --check . && "
-        "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs && "
+        "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs tests/deploy && "
         "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
         "(cd bindings/python && $VENV/bin/mypy python tests demo.py build_backend.py && "
@@ -59,6 +59,11 @@ SUITES = [
     ),
     lint("c", f"$VENV/bin/clang-format --dry-run --Werror {C_SOURCES}"),
     lint("workflows", ACTIONLINT),
+    lint(
+        "deploy",
+        f"cargo build -q -p svidex-cli && {PYTHON} tests/deploy/check.py "
+        "${CARGO_TARGET_DIR:-target}/debug/svidex",
+    ),
     # Nothing of it can run here: that it compiles is all that this machine can tell.
     lint("macos", "python3 scripts/dist --check darwin-arm64 darwin-x64"),
     Suite("versions", f"{PYTHON} -m pytest -q tests/dist/test_versions.py"),

@@ -114,7 +114,7 @@ impl Plan {
         };
         let ready_file = option(bridge.ready_file, top, "--ready-file", "ready_file")?;
         let ready_file = ready_file
-            .map(|(name, path)| target(name, &path, Access::PRIVATE, false))
+            .map(|(name, path)| target(name, &path, Access::PRIVATE, defaults.make_directory))
             .transpose()?;
         let socket = option(
             bridge.status_socket,
