@@ -141,7 +141,8 @@ def test_errors_can_be_pickled(cls: type[svidex.Error]) -> None:
 
 
 def test_a_traceback_has_the_names_that_a_program_catches() -> None:
-    for cls in (svidex.Error, *svidex.Error.__subclasses__()):
+    classes: list[type[svidex.Error]] = [svidex.Error, *svidex.Error.__subclasses__()]
+    for cls in classes:
         assert getattr(svidex, cls.__name__, None) is cls, cls
         assert f"{cls.__module__}.{cls.__qualname__}" == f"svidex.{cls.__name__}"
     with pytest.raises(svidex.InternalError, match=r"github\.com/svidex/svidex/issues"):
