@@ -338,8 +338,8 @@ mod tests {
     #[test]
     fn kinds_and_levels_have_the_names_of_every_language() {
         use EventKind::{
-            AccessTokenExchanged, ExchangeFailed, FetchFailed, IdentityWithdrawn,
-            SubjectTokenFetched, WorkerFailed,
+            AccessTokenExchanged, AccessTokenRead, ExchangeFailed, FetchFailed, IdentityWithdrawn,
+            ReadFailed, SubjectTokenFetched, WorkerFailed,
         };
         let kinds = [
             SubjectTokenFetched,
@@ -348,8 +348,10 @@ mod tests {
             ExchangeFailed,
             IdentityWithdrawn,
             WorkerFailed,
+            AccessTokenRead,
+            ReadFailed,
         ];
-        let vectors = test_vectors::load::<Given, Expected>(VECTORS, 6);
+        let vectors = test_vectors::load::<Given, Expected>(VECTORS, 8);
         let named: Vec<_> = vectors.iter().map(|one| one.given.kind.as_str()).collect();
         assert_eq!(kinds.map(EventKind::as_str)[..], named);
         let levels = [Level::Debug, Level::Info, Level::Warning, Level::Error];
