@@ -31,11 +31,15 @@ pub(super) async fn reach(
     endpoint: &HttpTokenEndpoint,
     clock: &dyn Clock,
 ) -> Reached {
+    let skipped = |why| Reached {
+        check: Check::skipped(CheckId::TokenEndpoint, why),
+        ahead: None,
+    };
+    if settings.access_token_file.is_some() {
+        return skipped("nothing is exchanged here: access tokens come from a file");
+    }
     if settings.brings_endpoint {
-        return Reached {
-            check: Check::skipped(CheckId::TokenEndpoint, BROUGHT),
-            ahead: None,
-        };
+        return skipped(BROUGHT);
     }
     let url = &settings.token_endpoint;
     let before = clock.now().wall;
