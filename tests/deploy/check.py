@@ -117,6 +117,8 @@ def check_unit(unit: Path, svidex: str) -> None:
     settings = dict(re.findall(r"^(\w+)=(.*)$", unit.read_text(), re.MULTILINE))
     directory = settings["RuntimeDirectory"]
     configuration = (unit.parent / "bridge.toml").read_text()
+    # systemd would keep the directory of a dynamic user where no other user gets to.
+    check(settings.get("DynamicUser", "no") == "no", f"{unit.name}: a dynamic user")
     paths = re.findall(r'^path = "(.*)"$', configuration, re.MULTILINE)
     check(paths, "bridge.toml: no file")
     for path in paths:
