@@ -127,7 +127,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The same inside a process that is another program's, an interpreter's, and whose
 /// only work this is: with the signals of a program, and the status as a number.
 pub fn run_in_host(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    process::take_signals_from_host();
+    process::take_over_from_host();
     let code = run(arguments);
     // The standard library has no other way to look into one.
     (0..=u8::MAX)

@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::io::{Errno, fcntl_getfd};
-use rustix::stdio::stdout;
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::stdio::{stderr, stdin, stdout};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
@@ -57,11 +57,12 @@ impl Write for Output {
 /// The signals that ask a program to end.
 const ENDING: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
 
-/// An interpreter handles signals in its own loop, which does not turn while the command
-/// runs: Control-C would have no effect. What is ignored stays so, for that may be the
-/// wish of whoever started the process; but for what no program has ignored and Python
-/// ignores for its own ends.
-pub(crate) fn take_signals_from_host() {
+/// Makes of an interpreter's process one of the command's. An interpreter handles signals
+/// in its own loop, which does not turn while the command runs: Control-C would have no
+/// effect. What is ignored stays so, for that may be the wish of whoever started the
+/// process; but for what no program has ignored and Python ignores for its own ends. And
+/// programs that are started have the standard streams, which Node keeps to itself.
+pub(crate) fn take_over_from_host() {
     for signal in ENDING {
         if !matches!(handler(signal), Some(libc::SIG_DFL | libc::SIG_IGN) | None) {
             handle(signal, libc::SIG_DFL);
@@ -70,6 +71,17 @@ pub(crate) fn take_signals_from_host() {
     if handler(libc::SIGXFSZ) == Some(libc::SIG_IGN) {
         handle(libc::SIGXFSZ, libc::SIG_DFL);
     }
+    for stream in [stdin(), stdout(), stderr()] {
+        // One that is closed is nobody's.
+        let _ = fcntl_setfd(stream, FdFlags::empty());
+    }
+}
+
+/// From now on a write beyond the limit of a file's size (`ulimit -f`) fails, instead of
+/// ending the process. By a handler, which a program that is started does not inherit.
+pub(crate) fn outlive_the_limit_of_file_size() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    handle(libc::SIGXFSZ, nothing as *const () as libc::sighandler_t);
 }
 
 /// Those, and more, told to one thread instead of ending the process in the middle of

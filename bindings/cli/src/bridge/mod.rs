@@ -28,7 +28,7 @@ use self::plan::{Plan, StatusSocket, Wrong};
 use self::status::Board;
 use crate::commands::print;
 use crate::failure::Failure;
-use crate::process::signals;
+use crate::process::{outlive_the_limit_of_file_size, signals};
 
 /// From one look at everything to the next, if nothing happens.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -51,6 +51,7 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
     if check {
         return print(&summary(&plan, &providers, &of_entries));
     }
+    outlive_the_limit_of_file_size();
     let mut ended = signals(&[]).map_err(Failure::Input)?;
     let log = Log::start(plan.log_format).map_err(Failure::Input)?;
     let (wake, woken) = sync_channel(1);
