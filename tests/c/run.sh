@@ -152,7 +152,7 @@ program "suite, AddressSanitizer and LeakSanitizer, static library" \
     env SVIDEX_TEST_PATIENCE=3 ASAN_OPTIONS=detect_leaks=1 \
     LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0" "$work/suite-asan"
 program "suite, valgrind" \
-    env SVIDEX_TEST_PATIENCE=20 valgrind -q --leak-check=full --num-callers=30 \
+    env SVIDEX_TEST_PATIENCE=20 valgrind -q --fair-sched=try --leak-check=full --num-callers=30 \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=99 \
     --suppressions="$here/valgrind.supp" --log-file="$work/valgrind.%p" "$work/suite"
 # With -q a log has words only where there is something wrong, in children too.
