@@ -408,7 +408,7 @@ fn a_source_that_repeats_itself_is_not_asked_all_the_time() {
     for (life, looks_while_usable) in [(DAY, 13), (HOUR, 13), (5 * MINUTE, 10)] {
         let mut history = History::new(20 * MINUTE, life, None, 20);
         history.take(&Event::Read(true, false));
-        history.take(&Event::UntilBeforeItsEnd(super::MAX_MARGIN));
+        history.take(&Event::UntilBeforeItsEnd(super::leg::MAX_MARGIN));
         let looks = history.fetches.len();
         assert!(
             (3..=looks_while_usable).contains(&looks),
