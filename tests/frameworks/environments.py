@@ -127,4 +127,6 @@ def _unless_done(place: Path, made_of: bytes, make: Callable[[], None]) -> None:
 
 
 def _run(*words: str | Path, cwd: Path | None = None) -> None:
-    subprocess.run(words, check=True, cwd=cwd, env={**os.environ, "CARGO_INCREMENTAL": "0"})
+    # What an installer says is no part of the caller's output.
+    environment = {**os.environ, "CARGO_INCREMENTAL": "0"}
+    subprocess.run(words, check=True, cwd=cwd, env=environment, stdout=sys.stderr)
