@@ -27,13 +27,19 @@ pub(super) struct Issuer {
     pub(super) published: Option<(String, Value)>,
 }
 
-/// `uploaded`: OpenAI has, or is to have, the keys from an administrator.
-pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: bool) -> Issuer {
+/// `uploaded`: OpenAI has, or is to have, the keys from an administrator. `elsewhere`: the
+/// discovery document that the provider names in place of the issuer's own.
+pub(super) async fn examine(
+    http: &HttpTokenEndpoint,
+    svid: Svid<'_>,
+    uploaded: bool,
+    elsewhere: Option<&str>,
+) -> Issuer {
     let Some((token, jwt)) = svid else {
         return Issuer::default();
     };
     let iss = jwt.iss.as_deref().unwrap_or_default();
-    let Some(url) = discovery_url(iss) else {
+    let Some(url) = elsewhere.map_or_else(|| discovery_url(iss), allowed) else {
         let why = "the SVID names no https:// issuer";
         return Issuer {
             checks: vec![
@@ -85,6 +91,7 @@ async fn get(client: &Client, url: &Url, only_internet: bool) -> Result<Value, S
         method: Method::GET,
         url,
         body: Vec::new(),
+        bearer: None,
         only_internet,
     };
     let answer = client.send(request, &Progress::default()).await;

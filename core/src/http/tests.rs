@@ -48,6 +48,7 @@ fn get(client: &Client, port: u16) -> Result<Answer, Fault> {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        bearer: None,
         only_internet: false,
     };
     run(client.send(request, &Progress::default()))
@@ -180,6 +181,7 @@ fn an_address_that_never_shakes_hands_leaves_time_for_the_others() {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        bearer: None,
         only_internet: false,
     };
     let result = run(client.send(request, &Progress::default()));
@@ -322,6 +324,7 @@ fn a_name_that_leads_inside() {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        bearer: None,
         only_internet: true,
     };
     let said = words(run(client.send(request, &Progress::default())));
