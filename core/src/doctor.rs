@@ -25,6 +25,8 @@ mod guide;
 mod inspection;
 mod issuer;
 mod jwks;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod judged;
 mod keys;
 mod platform;
 mod report;

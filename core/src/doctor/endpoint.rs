@@ -311,7 +311,10 @@ fn explain(
         Some("invalid_client") => vec![provider_id],
         Some("unauthorized_client") => vec![account_id, mapping],
         Some("access_denied") => vec![mapping, account_id],
-        Some("invalid_grant" | "invalid_subject_token") => token_itself.into(),
+        Some("invalid_grant" | "invalid_subject_token") => {
+            let compared = if seen.provider { 2 } else { 0 };
+            token_itself.into_iter().skip(compared).collect()
+        }
         Some("temporarily_unavailable" | "server_error" | "slow_down") => vec![
             "try again: the token endpoint says that this passes".to_owned(),
             "if it does not: OpenAI may not reach the issuer's keys".to_owned(),
