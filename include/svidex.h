@@ -981,6 +981,17 @@ svidex_result svidex_doctor_new_from_env(const svidex_config *config,
 void svidex_doctor_set_jwks_file(svidex_doctor *doctor, const char *path);
 
 /**
+ * Has the next examination look at the OpenAI Platform, too: the Workload Identity
+ * Provider and its mappings, with the admin key in the environment variable `name`, which
+ * is read when the examination begins. The key is never shown, and goes to OpenAI's API
+ * alone (`OPENAI_BASE_URL` where that is one of OpenAI's hosts, or on loopback).
+ *
+ * What cannot be a string is reported as for `svidex_doctor_set_jwks_file`; NULL for the
+ * doctor is ignored.
+ */
+void svidex_doctor_set_admin_key_env(svidex_doctor *doctor, const char *name);
+
+/**
  * Waits for an examination, which it begins if none is under way.
  *
  * `timeout_ms`: how long to wait, in milliseconds. 0 never waits: call again until the
@@ -993,7 +1004,7 @@ void svidex_doctor_set_jwks_file(svidex_doctor *doctor, const char *path);
  * another examination.
  *
  * Returns `NOT_READY` if the time has passed first; the examination goes on. Fails with
- * `INVALID_ARGUMENT` for a NULL, with `INVALID_CONFIG` for a `jwks_file` that is no string,
+ * `INVALID_ARGUMENT` for a NULL, with `INVALID_CONFIG` for a setter's text that is no string,
  * with `SOURCE_UNAVAILABLE` if the system has no thread for it, and with
  * `CALLED_FROM_CALLBACK` inside a callback, unless `timeout_ms` is 0.
  */

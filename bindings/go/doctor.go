@@ -72,6 +72,10 @@ type DoctorOptions struct {
 	// JWKSFile is the JWKS that an administrator uploads, or has uploaded, to the
 	// Workload Identity Provider. Empty: there is none to look at.
 	JWKSFile string
+	// AdminKeyEnv is the name of the environment variable with an admin key of the
+	// organization: the Workload Identity Provider and its mappings are compared, too. The
+	// key is never shown, and goes to OpenAI's API alone. Empty: nobody looks there.
+	AdminKeyEnv string
 }
 
 // Doctor tries every step from the settings to the access token once, and says what to
@@ -120,14 +124,23 @@ func examine(ctx context.Context, doctor *C.svidex_doctor, options DoctorOptions
 	if ctx.Err() != nil {
 		return nil, examinationEnded(ctx)
 	}
-	if options.JWKSFile != "" {
-		if strings.IndexByte(options.JWKSFile, 0) >= 0 {
+	for name, text := range map[string]string{
+		"jwks_file": options.JWKSFile, "admin_key_env": options.AdminKeyEnv,
+	} {
+		if strings.IndexByte(text, 0) >= 0 {
 			// C would see a shorter one.
-			return nil, &Error{Kind: ErrInvalidConfig, Message: "jwks_file has a NUL byte in it"}
+			return nil, &Error{Kind: ErrInvalidConfig, Message: name + " has a NUL byte in it"}
 		}
+	}
+	if options.JWKSFile != "" {
 		path := C.CString(options.JWKSFile)
 		C.svidex_doctor_set_jwks_file(doctor, path)
 		C.free(unsafe.Pointer(path))
+	}
+	if options.AdminKeyEnv != "" {
+		name := C.CString(options.AdminKeyEnv)
+		C.svidex_doctor_set_admin_key_env(doctor, name)
+		C.free(unsafe.Pointer(name))
 	}
 	ticks := time.NewTicker(slice)
 	defer ticks.Stop()

@@ -56,6 +56,22 @@ func TestDoctorOfTheEnvironmentAndAFile(t *testing.T) {
 	}
 }
 
+func TestDoctorLooksAtThePlatform(t *testing.T) {
+	config := configFor(emulator.ForTest(t))
+	options := svidex.DoctorOptions{AdminKeyEnv: "SVIDEX_NO_SUCH_KEY"}
+	report, err := svidex.Doctor(t.Context(), config, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := report.Check("identity_provider")
+	if check == nil || check.Outcome != svidex.OutcomeWarning || !report.Healthy {
+		t.Fatal(report)
+	}
+	if !strings.Contains(check.Seen, "SVIDEX_NO_SUCH_KEY is not set") {
+		t.Errorf("%+v", check)
+	}
+}
+
 func TestDoctorFindsBadSettings(t *testing.T) {
 	report, err := svidex.Doctor(t.Context(), svidex.Config{EndpointSocket: "nowhere"}, svidex.DoctorOptions{})
 	if err != nil {

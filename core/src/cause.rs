@@ -60,7 +60,7 @@ pub(crate) enum Way {
     Here,
     /// The CA certificates to trust could not be read.
     Trust,
-    LookUp,
+    LookUp(NameFault),
     Connect,
     Proxy(ProxyFault),
     Tls(TlsKind),
@@ -68,10 +68,22 @@ pub(crate) enum Way {
     Answer,
 }
 
+/// Why a name has no address here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameFault {
+    /// The name servers do not know it, or know no address of it.
+    Unknown,
+    /// They did not answer, or could not.
+    NoAnswer,
+    Other,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProxyFault {
-    /// It is not there, or its name does not resolve.
+    /// It is not there.
     Away,
+    /// Its name does not resolve.
+    Name(NameFault),
     /// It wants to know who asks.
     Credentials,
     /// It does not let this host through.
@@ -109,10 +121,21 @@ impl Way {
                 "let this process read the CA certificates that it trusts: ca_file, SSL_CERT_FILE, \
                  or the system's store (the package ca-certificates)"
             }
-            Self::LookUp => {
-                "let the name resolve here (the name servers of this host or pod), or set \
-                 HTTPS_PROXY if the way out is a proxy"
-            }
+            Self::LookUp(fault) => match fault {
+                NameFault::Unknown => {
+                    "correct the name, or let the name resolve here (the name servers of this host \
+                     or pod do not know it), or set HTTPS_PROXY if the way out is a proxy"
+                }
+                NameFault::NoAnswer => {
+                    "let the name resolve here: its name servers do not answer (/etc/resolv.conf, \
+                     a firewall or network policy before port 53, the cluster's DNS), or set \
+                     HTTPS_PROXY if the way out is a proxy"
+                }
+                NameFault::Other => {
+                    "let the name resolve here (the name servers of this host or pod), or set \
+                     HTTPS_PROXY if the way out is a proxy"
+                }
+            },
             Self::Connect => {
                 "let this process connect there (firewall, network policy, security group), or set \
                  HTTPS_PROXY if the way out is a proxy; see that the address is right"
@@ -121,6 +144,15 @@ impl Way {
                 ProxyFault::Away => {
                     "correct HTTPS_PROXY, or start the proxy; if none is needed, unset it or name \
                      the host in NO_PROXY"
+                }
+                ProxyFault::Name(NameFault::NoAnswer) => {
+                    "let the proxy's name resolve here: its name servers do not answer \
+                     (/etc/resolv.conf, a firewall or network policy before port 53, the cluster's \
+                     DNS)"
+                }
+                ProxyFault::Name(NameFault::Unknown | NameFault::Other) => {
+                    "correct HTTPS_PROXY: nobody here knows the proxy's name; if none is needed, \
+                     unset it or name the host in NO_PROXY"
                 }
                 ProxyFault::Credentials => {
                     "give HTTPS_PROXY the user and password that the proxy wants \

@@ -25,8 +25,8 @@ use self::field::{
     SSL_CERT_FILE, TOKEN_ENDPOINT,
 };
 pub(crate) use self::given::Given;
+pub(crate) use self::path::parse_path_called;
 use self::path::{fixed, parse_ca_file, parse_token_file};
-pub(crate) use self::path::{parse_jwks_file, parse_path_called};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::proxies::parse_proxy;
 pub(crate) use self::proxies::{Proxies, Proxy, Scheme};

@@ -17,6 +17,7 @@
 //! ```
 
 mod access_token;
+mod admin;
 mod clocks;
 mod endpoint;
 mod examination;
@@ -24,7 +25,10 @@ mod guide;
 mod inspection;
 mod issuer;
 mod jwks;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod judged;
 mod keys;
+mod platform;
 mod report;
 mod rotation;
 mod source;
@@ -36,12 +40,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::admin::AdminKey;
 use self::jwks::Kind;
 use self::rotation::Known;
 use self::upload::Upload;
 use crate::builder::Builder;
 use crate::clock::{Clock, Now};
-use crate::config::{Config, Environment, Settings, SourceSettings, parse_jwks_file};
+use crate::config::{Config, Environment, Settings, SourceSettings, parse_path_called};
 use crate::error::Error;
 use crate::exchange::HttpTokenEndpoint;
 use crate::jwt;
@@ -65,6 +70,7 @@ pub struct Doctor {
     clock: Arc<dyn Clock>,
     has_api_key: bool,
     jwks_file: Option<Result<PathBuf, Error>>,
+    admin: Option<Result<AdminKey, String>>,
 }
 
 /// Whose settings are looked at.
@@ -108,6 +114,7 @@ impl Doctor {
             clock,
             has_api_key: has_api_key(&environment),
             jwks_file: None,
+            admin: None,
         }
     }
 
@@ -125,6 +132,7 @@ impl Doctor {
             settings: Subject::Provider(shared),
             has_api_key: has_api_key(&Environment::read()),
             jwks_file: None,
+            admin: None,
         }
     }
 
@@ -133,7 +141,27 @@ impl Doctor {
     /// issuer.
     #[must_use]
     pub fn jwks_file(mut self, path: impl AsRef<str>) -> Self {
-        self.jwks_file = Some(parse_jwks_file(path.as_ref(), &Environment::read()));
+        let environment = Environment::read();
+        let path = parse_path_called("jwks_file", path.as_ref(), &environment);
+        self.jwks_file = Some(path);
+        self
+    }
+
+    /// Looks at the OpenAI Platform, too, with the admin key that this environment variable
+    /// holds: the Workload Identity Provider and its mappings, compared exactly. It is never
+    /// needed, and never shown; it goes to OpenAI's API alone (`OPENAI_BASE_URL` where that
+    /// is one of OpenAI's hosts, or on loopback), and along no redirect.
+    #[must_use]
+    pub fn admin_key_env(mut self, name: impl AsRef<str>) -> Self {
+        self.admin = Some(AdminKey::of_variable(name.as_ref()));
+        self
+    }
+
+    /// For tests: the key itself, and the API's base URL.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn admin_key_at(mut self, key: &str, base_url: &str) -> Self {
+        self.admin = Some(AdminKey::at(key, base_url));
         self
     }
 
@@ -192,7 +220,8 @@ impl Doctor {
                 found.push(configuration(settings));
                 found.push(api_key(self.has_api_key));
                 let jwks_file = self.jwks_file.take();
-                found.extend(examine(settings, &self.clock, jwks_file).await);
+                let admin = self.admin.take();
+                found.extend(examine(settings, &self.clock, jwks_file, admin).await);
             }
             Err(error) => {
                 found.push(
@@ -272,17 +301,22 @@ async fn examine(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     jwks_file: Option<Result<PathBuf, Error>>,
+    admin: Option<Result<AdminKey, String>>,
 ) -> Vec<Check> {
-    let access_token = match &settings.access_token_file {
-        Some(path) => Some(access_token::examine(path, settings.request_timeout, clock).await),
-        None => None,
+    let access_token = async {
+        let path = settings.access_token_file.as_ref()?;
+        Some(access_token::examine(path, settings.request_timeout, clock).await)
     };
     if matches!(settings.source, SourceSettings::None) {
-        return access_token.into_iter().collect();
+        return access_token.await.into_iter().collect();
     }
     let rules = checks(settings, Arc::clone(clock));
     let token_endpoint = HttpTokenEndpoint::new(settings);
-    let source = source::examine(settings, &rules).await;
+    let (access_token, source, platform) = tokio::join!(
+        access_token,
+        source::examine(settings, &rules),
+        look(settings, &token_endpoint, admin.as_ref()),
+    );
     let received = clock.now();
     let mut found = source.checks;
     let given = source.found.map(|it| it.token);
@@ -290,7 +324,9 @@ async fn examine(
         .as_ref()
         .map(|token| svid::examine(token, settings, &rules, received));
     let jwt = svid.as_ref().and_then(|svid| svid.jwt.as_ref());
-    let has_upload = jwks_file.is_some();
+    let looked = platform.as_ref();
+    let has_upload = jwks_file.is_some() || looked.is_some_and(platform::has_upload);
+    let elsewhere = looked.and_then(platform::discovery_of);
     let svid_text = given.as_ref().map(|it| it.as_str()).zip(jwt);
     let upload = async {
         match jwks_file {
@@ -299,7 +335,7 @@ async fn examine(
         }
     };
     let (issuer, upload, bundle, reached) = tokio::join!(
-        issuer::examine(&token_endpoint, svid_text, has_upload),
+        issuer::examine(&token_endpoint, svid_text, has_upload, elsewhere),
         upload,
         source::bundle(settings, &rules, jwt),
         endpoint::reach(settings, &token_endpoint, clock.as_ref()),
@@ -310,6 +346,7 @@ async fn examine(
     if jwt.is_some() {
         let known = match &upload {
             Some(upload) => upload.known(),
+            None if has_upload => looked.and_then(platform::known),
             None => issuer.published.as_ref().map(|(place, jwks)| Known {
                 kind: Kind::Published,
                 place,
@@ -329,10 +366,29 @@ async fn examine(
         found.push(check);
         return found;
     }
+    if let Some(looked) = looked {
+        let mut checks = match (looked, &settings.exchange) {
+            (Ok(found), Ok(ids)) => {
+                let subject = platform::Subject {
+                    svid: svid_text,
+                    audience: &settings.audience,
+                    ids,
+                };
+                platform::examine(found, &subject)
+            }
+            (Err(why), _) => platform::unseen(why),
+            (_, Err(error)) => platform::unseen(error.message()),
+        };
+        if let Some(Ok(key)) = &admin {
+            checks.iter_mut().for_each(|check| key.scrub(check));
+        }
+        found.extend(checks);
+    }
     let token = svid.as_ref().and_then(|svid| svid.usable.as_ref());
     // What is uploaded, OpenAI need not ask for.
     let iss = jwt.and_then(|jwt| jwt.iss.as_deref());
     let iss = iss.filter(|_| !has_upload);
+    let iss = iss.map(|iss| elsewhere.unwrap_or(iss));
     let exchange = endpoint::exchange(settings, &token_endpoint, token, iss, &found).await;
     if exchange.answered {
         found.iter_mut().for_each(Check::yield_to_answer);
@@ -348,6 +404,24 @@ async fn examine(
         found.iter_mut().for_each(Check::yield_to_proof);
     }
     found
+}
+
+/// What the OpenAI Platform has, if somebody gave a key for it.
+async fn look(
+    settings: &Settings,
+    endpoint: &HttpTokenEndpoint,
+    admin: Option<&Result<AdminKey, String>>,
+) -> Option<admin::Looked> {
+    let ids = settings.exchange.as_ref();
+    Some(match (admin?, ids) {
+        (Err(why), _) => Err(why.clone()),
+        (_, Err(error)) => Err(error.message().to_owned()),
+        (Ok(key), Ok(ids)) => {
+            let limit = settings.request_timeout;
+            key.look(endpoint.client(), &ids.identity_provider_id, limit)
+                .await
+        }
+    })
 }
 
 /// Milliseconds as whole seconds, for messages.

@@ -215,6 +215,7 @@ impl HttpTokenEndpoint {
             method: Method::POST,
             url: &settings.token_endpoint,
             body,
+            bearer: None,
             only_internet: false,
         };
         let answer = self.client.send(request, &self.progress).await;

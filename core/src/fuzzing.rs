@@ -13,6 +13,8 @@ use spiffe::transport::Endpoint;
 
 use crate::clock::{Clock, Now, Sleep};
 use crate::config::{is_loopback, parse_endpoint, parse_proxy, parse_token_endpoint};
+use crate::doctor::Outcome;
+use crate::doctor::judged::{self, Said};
 use crate::error::Error;
 use crate::exchange::{Head, interpret};
 use crate::jwt::{Jwt, MAX_TOKEN_BYTES};
@@ -173,6 +175,58 @@ pub fn token_file(data: &[u8]) {
     });
 }
 
+/// What the parties of an examination say, each behind a line of three dashes: the token
+/// (as above), the discovery document, the JWKS, the bundle, the provider, its rules.
+pub fn doctor(data: &[u8]) {
+    const LINE: &[u8] = b"\n---\n";
+    let mut parts = Vec::new();
+    let mut rest = data;
+    while let Some(at) = rest.windows(LINE.len()).position(|window| window == LINE) {
+        parts.push(&rest[..at]);
+        rest = &rest[at + LINE.len()..];
+    }
+    parts.push(rest);
+    let part = |nth: usize| parts.get(nth).copied().unwrap_or_default();
+    let token = token(part(0));
+    let checks = Checks {
+        place: "the token file".to_owned(),
+        audience: "https://api.openai.com/v1".to_owned(),
+        spiffe_id: None,
+        for_exchange: true,
+        file_won: false,
+        clock: Arc::new(Fixed),
+        endpoint_time: Arc::default(),
+    };
+    let said = Said {
+        token: &token,
+        discovery: part(1),
+        jwks: part(2),
+        bundle: part(3),
+        provider: part(4),
+        rules: part(5),
+    };
+    let now = Fixed.now();
+    let report = judged::examine(&said, &checks, now).expect("good settings");
+    for check in &report.checks {
+        let is_bad = matches!(check.outcome, Outcome::Failed | Outcome::Warning);
+        assert!(!is_bad || !check.advice.is_empty(), "{check}");
+        for words in std::iter::once(&check.seen).chain(&check.advice) {
+            assert!(words.len() <= 4 * LONGEST_MESSAGE, "{} bytes", words.len());
+            assert!(!words.chars().any(char::is_control), "{words:?}");
+        }
+    }
+    // Claims are shown; the signature, which makes a token of them, is not.
+    let signature = String::from_utf8_lossy(&token).into_owned();
+    let signature = signature.trim().rsplit('.').next().unwrap_or_default();
+    if Jwt::decode(crate::jwt::bare(&String::from_utf8_lossy(&token))).is_ok() {
+        let shown = report.to_string();
+        assert!(
+            signature.len() < 40 || !shown.contains(signature),
+            "{shown}"
+        );
+    }
+}
+
 const NOW: i64 = 1_700_000_000_000;
 
 struct Fixed;
@@ -230,6 +284,11 @@ mod tests {
     #[test]
     fn corpus_of_endpoint_uri() {
         run_corpus("endpoint_uri", super::endpoint_uri);
+    }
+
+    #[test]
+    fn corpus_of_doctor() {
+        run_corpus("doctor", super::doctor);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(crate) fn printable(words: &str, secret: &str) -> String {
 
 /// `text` without any run of characters that also stands in `secret`: what
 /// echoes a token may echo a part of it.
-fn without_pieces(text: &str, secret: &str) -> String {
+pub(crate) fn without_pieces(text: &str, secret: &str) -> String {
     // Shorter runs are there by chance.
     const PIECE: usize = 12;
     let piece = secret.len().min(PIECE);

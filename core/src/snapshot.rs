@@ -43,16 +43,8 @@ pub struct Token {
 impl Token {
     pub(crate) fn subject(secret: Secret, held: Held, spiffe_id: &str, jwt: Jwt) -> Self {
         Self {
-            kind: TokenKind::Subject,
-            secret,
-            generation: next_generation(),
-            owner: process::user(),
-            spiffe_id: with_nul(spiffe_id).into(),
-            scope: None,
-            expires_at_unix_ms: held.subject_exp_ms,
-            held,
             jwt: Some(jwt),
-            read: AtomicBool::new(false),
+            ..Self::new(TokenKind::Subject, secret, held, with_nul(spiffe_id).into())
         }
     }
 
@@ -62,28 +54,27 @@ impl Token {
         subject: &Token,
         scope: Option<String>,
     ) -> Self {
+        let spiffe_id = Arc::clone(&subject.spiffe_id);
         Self {
-            kind: TokenKind::Access,
-            secret,
-            generation: next_generation(),
-            owner: process::user(),
-            spiffe_id: Arc::clone(&subject.spiffe_id),
             scope: scope.as_deref().map(with_nul),
             expires_at_unix_ms: held.received.wall + held.life_ms,
-            held,
-            jwt: None,
-            read: AtomicBool::new(false),
+            ..Self::new(TokenKind::Access, secret, held, spiffe_id)
         }
     }
 
     /// An access token that somebody else has exchanged.
     pub(crate) fn read(secret: Secret, held: Held, spiffe_id: &str) -> Self {
+        Self::new(TokenKind::Access, secret, held, with_nul(spiffe_id).into())
+    }
+
+    /// One that ends when what it was made from does.
+    fn new(kind: TokenKind, secret: Secret, held: Held, spiffe_id: Arc<str>) -> Self {
         Self {
-            kind: TokenKind::Access,
+            kind,
             secret,
             generation: next_generation(),
             owner: process::user(),
-            spiffe_id: with_nul(spiffe_id).into(),
+            spiffe_id,
             scope: None,
             expires_at_unix_ms: held.subject_exp_ms,
             held,

@@ -21,6 +21,7 @@ use crate::text::{self, BadText};
 pub struct svidex_doctor {
     patient: Patient,
     jwks_file: Option<Result<String, BadText>>,
+    admin_key_env: Option<Result<String, BadText>>,
     examination: Option<Examination>,
 }
 
@@ -54,15 +55,28 @@ impl svidex_doctor {
             Patient::Provider(provider) => Doctor::of_provider(provider),
             Patient::Environment(config) => Doctor::from_env(Config::clone(config)),
         };
-        match &self.jwks_file {
-            None => {}
-            Some(Ok(path)) => doctor = doctor.jwks_file(path),
-            Some(Err(bad)) => {
-                let words = format!("jwks_file {}", bad.words());
-                return Err(svidex_error::invalid_config(&words));
-            }
+        if let Some(path) = string("jwks_file", &self.jwks_file)? {
+            doctor = doctor.jwks_file(path);
+        }
+        if let Some(name) = string("admin_key_env", &self.admin_key_env)? {
+            doctor = doctor.admin_key_env(name);
         }
         Ok(doctor.begin()?)
+    }
+}
+
+/// What a setter was given, if it was called.
+fn string<'a>(
+    name: &str,
+    given: &'a Option<Result<String, BadText>>,
+) -> Result<Option<&'a str>, svidex_error> {
+    match given {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(bad)) => {
+            let words = format!("{name} {}", bad.words());
+            Err(svidex_error::invalid_config(&words))
+        }
     }
 }
 
@@ -121,6 +135,7 @@ unsafe fn make(
     let made = Box::new(svidex_doctor {
         patient,
         jwks_file: None,
+        admin_key_env: None,
         examination: None,
     });
     // SAFETY: not NULL; writable by the caller's word.
@@ -149,6 +164,29 @@ pub unsafe extern "C" fn svidex_doctor_set_jwks_file(
     });
 }
 
+/// Has the next examination look at the OpenAI Platform, too: the Workload Identity
+/// Provider and its mappings, with the admin key in the environment variable `name`, which
+/// is read when the examination begins. The key is never shown, and goes to OpenAI's API
+/// alone (`OPENAI_BASE_URL` where that is one of OpenAI's hosts, or on loopback).
+///
+/// What cannot be a string is reported as for `svidex_doctor_set_jwks_file`; NULL for the
+/// doctor is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn svidex_doctor_set_admin_key_env(
+    doctor: *mut svidex_doctor,
+    name: *const c_char,
+) {
+    guard("svidex_doctor_set_admin_key_env", (), || {
+        // SAFETY: NULL or a live handle that no other thread uses, and a string, by the
+        // rules of the header.
+        unsafe {
+            if let Some(doctor) = doctor.as_mut() {
+                doctor.admin_key_env = Some(text::borrow(name).map(str::to_owned));
+            }
+        }
+    });
+}
+
 /// Waits for an examination, which it begins if none is under way.
 ///
 /// `timeout_ms`: how long to wait, in milliseconds. 0 never waits: call again until the
@@ -161,7 +199,7 @@ pub unsafe extern "C" fn svidex_doctor_set_jwks_file(
 /// another examination.
 ///
 /// Returns `NOT_READY` if the time has passed first; the examination goes on. Fails with
-/// `INVALID_ARGUMENT` for a NULL, with `INVALID_CONFIG` for a `jwks_file` that is no string,
+/// `INVALID_ARGUMENT` for a NULL, with `INVALID_CONFIG` for a setter's text that is no string,
 /// with `SOURCE_UNAVAILABLE` if the system has no thread for it, and with
 /// `CALLED_FROM_CALLBACK` inside a callback, unless `timeout_ms` is 0.
 #[unsafe(no_mangle)]

@@ -259,6 +259,22 @@ TRY_RESULT(svidex_doctor_new_from_env, svidex_doctor_new_from_env(NULL, &made_do
 TRY_RESULT(svidex_doctor_examine, svidex_doctor_examine(doctor, -1, &made_report, &error),
            svidex_report_free(made_report))
 
+TRY(svidex_doctor_set_admin_key_env) {
+    svidex_doctor *other = NULL;
+    CHECK(svidex_doctor_new(provider, &other, NULL) == SVIDEX_RESULT_OK);
+    svidex_report *found = NULL;
+    svidex_inject_panic("svidex_doctor_set_admin_key_env");
+    svidex_doctor_set_admin_key_env(other, "SVIDEX_NO_SUCH_KEY");
+    CHECK(svidex_doctor_examine(other, -1, &found, NULL) == SVIDEX_RESULT_OK);
+    CHECK(strstr(svidex_report_json(found), "identity_provider") == NULL);
+    svidex_report_free(found);
+    svidex_doctor_set_admin_key_env(other, "SVIDEX_NO_SUCH_KEY");
+    CHECK(svidex_doctor_examine(other, -1, &found, NULL) == SVIDEX_RESULT_OK);
+    CHECK(strstr(svidex_report_json(found), "SVIDEX_NO_SUCH_KEY is not set") != NULL);
+    svidex_report_free(found);
+    svidex_doctor_free(other);
+}
+
 TRY(svidex_doctor_set_jwks_file) {
     svidex_doctor *other = NULL;
     CHECK(svidex_doctor_new(provider, &other, NULL) == SVIDEX_RESULT_OK);
@@ -583,6 +599,7 @@ static const test_case exports[] = {
     EXPORT(svidex_status_free),
     EXPORT(svidex_doctor_new),
     EXPORT(svidex_doctor_new_from_env),
+    EXPORT(svidex_doctor_set_admin_key_env),
     EXPORT(svidex_doctor_set_jwks_file),
     EXPORT(svidex_doctor_examine),
     EXPORT(svidex_doctor_free),

@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#targets[@]} -gt 0 ] || targets=(jwt token_response endpoint_uri token_file)
+[ ${#targets[@]} -gt 0 ] || targets=(jwt doctor token_response endpoint_uri token_file)
 
 out=$PWD/../../target/fuzz
 mkdir -p "$out/crashes"

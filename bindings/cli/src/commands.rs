@@ -94,6 +94,9 @@ pub(crate) struct Doctor {
     /// The JWKS that is, or is to be, uploaded to the Workload Identity Provider
     #[arg(long, value_name = "FILE")]
     jwks_file: Option<String>,
+    /// The environment variable with an admin key, to look at the OpenAI Platform, too
+    #[arg(long, value_name = "NAME")]
+    admin_key_env: Option<String>,
     #[command(flatten)]
     options: Options,
 }
@@ -102,6 +105,9 @@ pub(crate) fn doctor(command: Doctor) -> Result<ExitCode, Failure> {
     let mut examination = doctor::Doctor::from_env(command.options.into());
     if let Some(path) = command.jwks_file {
         examination = examination.jwks_file(path);
+    }
+    if let Some(name) = command.admin_key_env {
+        examination = examination.admin_key_env(name);
     }
     let report = block_on(examination.examine())?;
     show(&report, command.json)?;

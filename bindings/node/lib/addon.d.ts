@@ -41,7 +41,7 @@ export declare class NativeProvider {
   /** What is known about the token, if one is usable. */
   details(kind: 'subject' | 'access'): NativeToken | null
   /** Begins to examine the provider's settings. */
-  examine(jwksFile?: string | undefined | null): NativeExamination | Failure
+  examine(jwksFile?: string | undefined | null, adminKeyEnv?: string | undefined | null): NativeExamination | Failure
   invalidate(token: string): void
   /**
    * `ring` is called when events can be taken, and keeps no event loop alive.
@@ -63,7 +63,7 @@ export interface Completion {
 }
 
 /** Begins to examine what `settings` and the process environment make. */
-export declare function examine(settings: Settings, jwksFile?: string | undefined | null): NativeExamination | Failure
+export declare function examine(settings: Settings, jwksFile?: string | undefined | null, adminKeyEnv?: string | undefined | null): NativeExamination | Failure
 
 /** What `SvidexError` is made from. */
 export interface Failure {

@@ -53,17 +53,20 @@ const SLICE_MS = 20;
  * system has no room for it. What is wrong outside is in the report.
  */
 export async function doctor(options?: DoctorOptions): Promise<Report> {
-  const { settings, jwksFile, signal } = checkDoctorOptions(options);
-  return wait(() => addon.examine(settings, jwksFile), signal);
+  const { settings, jwksFile, adminKeyEnv, signal } = checkDoctorOptions(options);
+  return wait(() => addon.examine(settings, jwksFile, adminKeyEnv), signal);
 }
 
 /** @internal Of a provider. */
 export async function doctorOf(
-  begin: (jwksFile: string | undefined) => NativeExamination | Failure,
+  begin: (
+    jwksFile: string | undefined,
+    adminKeyEnv: string | undefined,
+  ) => NativeExamination | Failure,
   options: ExaminationOptions | undefined,
 ): Promise<Report> {
-  const { jwksFile, signal } = checkExaminationOptions(options);
-  return wait(() => begin(jwksFile), signal);
+  const { jwksFile, adminKeyEnv, signal } = checkExaminationOptions(options);
+  return wait(() => begin(jwksFile, adminKeyEnv), signal);
 }
 
 async function wait(

@@ -81,6 +81,12 @@ export interface ExaminationOptions {
    * Provider: it is looked at, too.
    */
   jwksFile?: string | undefined;
+  /**
+   * The name of the environment variable with an admin key of the organization: the
+   * Workload Identity Provider and its mappings are compared, too. The key is never
+   * shown, and goes to OpenAI's API alone. It is read from the process's environment.
+   */
+  adminKeyEnv?: string | undefined;
 }
 
 /** The same, with what a provider would be made from. */
@@ -106,7 +112,7 @@ const PROVIDER_OPTIONS: { readonly [Name in keyof Required<ProviderOptions>]: Ki
   callTimeoutSeconds: 'number',
 };
 
-const EXAMINATION_OPTIONS = ['signal', 'jwksFile'];
+const EXAMINATION_OPTIONS = ['signal', 'jwksFile', 'adminKeyEnv'];
 
 const CALL_OPTIONS = ['signal', 'timeoutSeconds'];
 
@@ -154,19 +160,20 @@ function checkSignal(signal: unknown): AbortSignal | undefined {
 
 /** @internal The same for an examination. */
 export function checkExaminationOptions(options: unknown): ExaminationOptions {
-  const { signal, jwksFile } = namedOnly(options, EXAMINATION_OPTIONS);
+  const { signal, jwksFile, adminKeyEnv } = namedOnly(options, EXAMINATION_OPTIONS);
   return {
     signal: checkSignal(signal),
     jwksFile: jwksFile === undefined ? undefined : text('jwksFile', jwksFile),
+    adminKeyEnv: adminKeyEnv === undefined ? undefined : text('adminKeyEnv', adminKeyEnv),
   };
 }
 
 /** @internal The same for one with settings. */
 export function checkDoctorOptions(options: unknown): ExaminationOptions & { settings: Settings } {
   const names = [...Object.keys(PROVIDER_OPTIONS), ...EXAMINATION_OPTIONS];
-  const { signal, jwksFile, ...settings } = namedOnly(options, names);
+  const { signal, jwksFile, adminKeyEnv, ...settings } = namedOnly(options, names);
   return {
-    ...checkExaminationOptions({ signal, jwksFile }),
+    ...checkExaminationOptions({ signal, jwksFile, adminKeyEnv }),
     settings: checkProviderOptions(settings),
   };
 }

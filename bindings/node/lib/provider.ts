@@ -213,7 +213,10 @@ export class Provider implements TokenProvider {
    * @throws {SvidexError} by rejection
    */
   doctor(options?: ExaminationOptions): Promise<Report> {
-    return doctorOf((jwksFile) => this.#native.examine(jwksFile), options);
+    return doctorOf(
+      (jwksFile, adminKeyEnv) => this.#native.examine(jwksFile, adminKeyEnv),
+      options,
+    );
   }
 
   /**

@@ -18,17 +18,22 @@ use crate::settings::Settings;
 pub(crate) fn examine(
     settings: Settings,
     jwks_file: Option<String>,
+    admin_key_env: Option<String>,
 ) -> Either<NativeExamination, Failure> {
     fault::point("examine");
-    begin(Doctor::from_env(settings.into()), jwks_file)
+    begin(Doctor::from_env(settings.into()), jwks_file, admin_key_env)
 }
 
 pub(crate) fn begin(
     mut doctor: Doctor,
     jwks_file: Option<String>,
+    admin_key_env: Option<String>,
 ) -> Either<NativeExamination, Failure> {
     if let Some(path) = jwks_file {
         doctor = doctor.jwks_file(path);
+    }
+    if let Some(name) = admin_key_env {
+        doctor = doctor.admin_key_env(name);
     }
     match doctor.begin() {
         Ok(examination) => Either::A(NativeExamination(RefCell::new(Some(examination)))),

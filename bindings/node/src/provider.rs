@@ -143,9 +143,14 @@ impl NativeProvider {
 
     /// Begins to examine the provider's settings.
     #[napi(catch_unwind)]
-    pub fn examine(&self, jwks_file: Option<String>) -> Either<NativeExamination, Failure> {
+    pub fn examine(
+        &self,
+        jwks_file: Option<String>,
+        admin_key_env: Option<String>,
+    ) -> Either<NativeExamination, Failure> {
         fault::point("examine_provider");
-        doctor::begin(Doctor::of_provider(&self.provider), jwks_file)
+        let doctor = Doctor::of_provider(&self.provider);
+        doctor::begin(doctor, jwks_file, admin_key_env)
     }
 
     #[napi(catch_unwind)]

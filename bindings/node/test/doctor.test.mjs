@@ -48,10 +48,17 @@ test('of the environment, and of a file to upload', async (t) => {
   assert.ok(failed[0].advice.length > 0);
 });
 
+test('a look at the Platform', async () => {
+  const report = await doctor({ ...emulator.options, adminKeyEnv: 'SVIDEX_NO_SUCH_KEY' });
+  assert.equal(check(report, 'identity_provider').outcome, 'warning');
+  assert.match(check(report, 'identity_provider').seen, /SVIDEX_NO_SUCH_KEY is not set/);
+  assert.equal(report.healthy, true);
+});
+
 test('bad settings are findings, options of a wrong kind are errors', async () => {
   const report = await doctor({ endpointSocket: 'nowhere' });
   assert.equal(check(report, 'configuration').outcome, 'failed');
-  for (const options of [{ jwksFile: 7 }, { jwks_file: 'x' }, { signal: 1 }]) {
+  for (const options of [{ jwksFile: 7 }, { adminKeyEnv: 7 }, { jwks_file: 'x' }, { signal: 1 }]) {
     await assert.rejects(doctor(options), { code: 'invalid_config' });
   }
 });

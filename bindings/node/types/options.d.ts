@@ -75,6 +75,12 @@ export interface ExaminationOptions {
      * Provider: it is looked at, too.
      */
     jwksFile?: string | undefined;
+    /**
+     * The name of the environment variable with an admin key of the organization: the
+     * Workload Identity Provider and its mappings are compared, too. The key is never
+     * shown, and goes to OpenAI's API alone. It is read from the process's environment.
+     */
+    adminKeyEnv?: string | undefined;
 }
 /** The same, with what a provider would be made from. */
 export interface DoctorOptions extends ProviderOptions, ExaminationOptions {

@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use svidex::doctor;
 
 use crate::guard::guarded;
-use crate::options::{config, path};
+use crate::options::{config, path, text};
 use crate::provider::Provider;
 
 type Value<'py> = Option<Bound<'py, PyAny>>;
@@ -22,14 +22,16 @@ pub(crate) struct Examination(Mutex<doctor::Examination>);
 impl Examination {
     /// Of `provider`, or of what the options and the environment make.
     #[staticmethod]
-    #[pyo3(signature = (provider, jwks_file, options, /))]
+    #[pyo3(signature = (provider, jwks_file, admin_key_env, options, /))]
     fn begin(
         py: Python<'_>,
         provider: Option<&Bound<'_, Provider>>,
         jwks_file: Value<'_>,
+        admin_key_env: Value<'_>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let jwks_file = path("jwks_file", jwks_file)?;
+        let admin_key_env = text("admin_key_env", admin_key_env)?;
         let config = config("doctor", options)?;
         let begun = guarded(|| {
             let mut doctor = match provider {
@@ -38,6 +40,9 @@ impl Examination {
             };
             if let Some(path) = &jwks_file {
                 doctor = doctor.jwks_file(path);
+            }
+            if let Some(name) = &admin_key_env {
+                doctor = doctor.admin_key_env(name);
             }
             doctor.begin()
         });

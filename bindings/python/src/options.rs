@@ -49,7 +49,7 @@ pub(crate) fn config(of: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<
 }
 
 /// A `str`, or `None`.
-fn text(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
+pub(crate) fn text(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
     let Some(value) = value else { return Ok(None) };
     let Ok(value) = value.cast::<PyString>() else {
         return Err(wrong_type(name, "a str", &value));

@@ -50,6 +50,15 @@ def test_of_the_environment_and_a_file(emulator: OwnEmulator, tmp_path: Path) ->
     assert any("replace the key" in advice for advice in failed.advice)
 
 
+def test_a_look_at_the_platform(emulator: OwnEmulator) -> None:
+    report = svidex.doctor(admin_key_env="SVIDEX_NO_SUCH_KEY", **emulator.options)
+    provider = report.check("identity_provider")
+    assert provider is not None
+    assert provider.outcome == "warning"
+    assert "SVIDEX_NO_SUCH_KEY is not set" in provider.seen
+    assert report.healthy
+
+
 def test_bad_settings_are_findings() -> None:
     report = svidex.doctor(endpoint_socket="nowhere")
     configuration = report.check("configuration")

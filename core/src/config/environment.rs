@@ -2,6 +2,7 @@
 //! elsewhere in the host races with every later read.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -53,6 +54,11 @@ impl Environment {
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
         )
+    }
+
+    /// One that the caller names, as it is now.
+    pub(crate) fn variable(name: &str) -> Option<OsString> {
+        std::env::var_os(name).filter(|value| !value.is_empty())
     }
 
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, Error> {

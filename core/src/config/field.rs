@@ -75,10 +75,6 @@ pub(crate) const CA_FILE: Field = Field {
     name: "ca_file",
     takes: Takes::Path("the path of a PEM file"),
 };
-pub(crate) const JWKS_FILE: Field = Field {
-    name: "jwks_file",
-    takes: Takes::Path("the path of a file with a JWKS"),
-};
 pub(crate) const SSL_CERT_FILE: Field = Field {
     name: "the environment variable SSL_CERT_FILE",
     takes: Takes::Path("the path of a PEM file"),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use super::environment::Environment;
-use super::field::{CA_FILE, Field, JWKS_FILE};
+use super::field::{CA_FILE, Field};
 use crate::error::Error;
 use crate::limits::{Wanted, exhausted};
 use crate::threads::glance;
@@ -78,12 +78,6 @@ pub(super) fn parse_ca_file(text: &str, env: &Environment) -> Result<PathBuf, Er
     }
 }
 
-/// Of the doctor's, which reads it.
-pub(crate) fn parse_jwks_file(text: &str, env: &Environment) -> Result<PathBuf, Error> {
-    JWKS_FILE.check(Some(text))?;
-    parse_path(JWKS_FILE, text, env)
-}
-
 /// Whether no file can come to where `error` was met: part of the path is a file,
 /// or too long for any file system.
 pub(super) fn can_never_be(error: &io::Error) -> bool {
@@ -93,7 +87,7 @@ pub(super) fn can_never_be(error: &io::Error) -> bool {
     )
 }
 
-/// The same for what is no setting of a provider.
+/// For what is no setting of a provider, and is written by the same people.
 pub(crate) fn parse_path_called(
     name: &'static str,
     text: &str,

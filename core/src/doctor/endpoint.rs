@@ -47,6 +47,7 @@ pub(super) async fn reach(
         method: Method::HEAD,
         url,
         body: Vec::new(),
+        bearer: None,
         only_internet: false,
     };
     let progress = Progress::default();
@@ -141,7 +142,22 @@ pub(super) async fn exchange(
         );
     let mut check = Check::failed(CheckId::Exchange, error.message());
     check.advice = suspects(before);
-    let mut more = explain(&error, ids, settings, token);
+    // Where the Platform was looked at, there is one cause, and no list of others.
+    let on_platform = |id| before.iter().find(|check| check.id == id);
+    let provider = on_platform(CheckId::IdentityProvider).map(|check| check.outcome);
+    let mapping = on_platform(CheckId::Mapping).map(|check| check.outcome);
+    if may_be_the_platforms(&error) && [provider, mapping].contains(&Some(Outcome::Failed)) {
+        return Exchanged {
+            check,
+            answered: true,
+            may_be_the_issuers_reach: false,
+        };
+    }
+    let seen = Seen {
+        provider: matches!(provider, Some(Outcome::Ok)),
+        mapping: matches!(mapping, Some(Outcome::Ok)),
+    };
+    let mut more = explain(&error, ids, settings, token, seen);
     let asked = iss.filter(|_| may_be_the_issuers_reach);
     if let Some((iss, why)) = asked.and_then(|iss| Some((iss, out_of_reach(iss)?))) {
         // A bare 500 says nothing of its own that would come first.
@@ -181,11 +197,16 @@ fn succeeded(answer: &AccessToken, ids: &ExchangeSettings) -> Check {
 
 /// The failed checks without which there is nothing to send, or nowhere to.
 fn obstacles(before: &[Check]) -> String {
-    use CheckId::{Clock, Discovery, Jwks, UploadedJwks};
+    use CheckId::{Clock, Discovery, IdentityProvider, Jwks, Mapping, UploadedJwks};
     let names: Vec<_> = before
         .iter()
         .filter(|check| check.outcome == Outcome::Failed)
-        .filter(|check| !matches!(check.id, Discovery | Jwks | UploadedJwks | Clock))
+        .filter(|check| {
+            !matches!(
+                check.id,
+                Discovery | Jwks | UploadedJwks | Clock | IdentityProvider | Mapping
+            )
+        })
         .map(|check| check.id.as_str())
         .collect();
     names.join(", ")
@@ -193,11 +214,22 @@ fn obstacles(before: &[Check]) -> String {
 
 /// What the other checks found that can be the cause.
 fn suspects(before: &[Check]) -> Vec<String> {
-    use CheckId::{Clock, Discovery, Jwks, SvidIss, SvidTimes, UploadedJwks};
+    use CheckId::{
+        Clock, Discovery, IdentityProvider, Jwks, Mapping, SvidIss, SvidTimes, UploadedJwks,
+    };
+    let failed = |check: &&Check| check.outcome == Outcome::Failed;
+    let of_platform = |check: &&Check| matches!(check.id, IdentityProvider | Mapping);
+    let certain: Vec<_> = before.iter().filter(failed).filter(of_platform).collect();
+    if !certain.is_empty() {
+        let names = certain.iter().map(|check| check.id.as_str());
+        return names
+            .map(|name| format!("{name} above is the cause"))
+            .collect();
+    }
     let can_matter = |check: &&Check| {
         matches!(
             check.id,
-            SvidIss | SvidTimes | Discovery | Jwks | UploadedJwks | Clock
+            SvidIss | SvidTimes | Discovery | Jwks | UploadedJwks | Clock | Mapping
         ) && matches!(check.outcome, Outcome::Failed | Outcome::Warning)
     };
     let mut found: Vec<_> = before.iter().filter(can_matter).collect();
@@ -214,11 +246,35 @@ fn suspects(before: &[Check]) -> Vec<String> {
         .collect()
 }
 
+/// Whether what is set on the Platform can lead to it.
+fn may_be_the_platforms(error: &Error) -> bool {
+    const OF_IT: [&str; 6] = [
+        "invalid_client",
+        "unauthorized_client",
+        "access_denied",
+        "invalid_grant",
+        "invalid_subject_token",
+        "server_error",
+    ];
+    match error.oauth_code() {
+        Some(code) => OF_IT.contains(&code),
+        None => error.http_status() == Some(500),
+    }
+}
+
+/// What has been compared on the Platform, and fits.
+#[derive(Clone, Copy)]
+struct Seen {
+    provider: bool,
+    mapping: bool,
+}
+
 fn explain(
     error: &Error,
     ids: &ExchangeSettings,
     settings: &Settings,
     token: &Token,
+    seen: Seen,
 ) -> Vec<String> {
     let provider = &ids.identity_provider_id;
     let account = &ids.service_account_id;
@@ -255,7 +311,10 @@ fn explain(
         Some("invalid_client") => vec![provider_id],
         Some("unauthorized_client") => vec![account_id, mapping],
         Some("access_denied") => vec![mapping, account_id],
-        Some("invalid_grant" | "invalid_subject_token") => token_itself.into(),
+        Some("invalid_grant" | "invalid_subject_token") => {
+            let compared = if seen.provider { 2 } else { 0 };
+            token_itself.into_iter().skip(compared).collect()
+        }
         Some("temporarily_unavailable" | "server_error" | "slow_down") => vec![
             "try again: the token endpoint says that this passes".to_owned(),
             "if it does not: OpenAI may not reach the issuer's keys".to_owned(),
@@ -271,9 +330,19 @@ fn explain(
             ];
             // Mapping first: the other three are often shared by many workloads
             // and have worked before.
-            all.push(mapping);
-            all.extend(token_itself);
-            all.extend([provider_id, account_id]);
+            if !seen.mapping {
+                all.push(mapping);
+            }
+            match seen.provider {
+                true => all.extend(token_itself.into_iter().skip(2)),
+                false => all.extend(token_itself),
+            }
+            if !seen.provider {
+                all.push(provider_id);
+            }
+            if !seen.mapping {
+                all.push(account_id);
+            }
             all
         }
         None if error.kind() == ErrorKind::ExchangeUnavailable => {

@@ -102,6 +102,21 @@ fn entry(id: CheckId) -> Entry {
              SVID's `iat`",
             "set it by NTP",
         ),
+        CheckId::IdentityProvider => (
+            "(with `--admin-key-env`) on the OpenAI Platform: no such provider, one that is disabled, \
+             has another issuer or audience (to the letter), or an uploaded JWKS without the SVID's \
+             key, with another key under its ID or with a private one. Warning: the Platform could \
+             not be looked at",
+            "correct the provider, or the ID, audience or issuer here; each side is shown",
+        ),
+        CheckId::Mapping => (
+            "(with `--admin-key-env`) no mapping, none to this service account, or none that takes \
+             the SVID: disabled, for another SPIFFE ID, a `*` elsewhere than at the end. Warning: \
+             restricted permissions without model requests, or an attribute that a transformation \
+             makes",
+            "correct the mapping or `service_account_id`; what it wants and what the SVID has are \
+             shown",
+        ),
         CheckId::Exchange => (
             "the endpoint refuses or cannot answer: an OAuth error, a bare 500, a redirect, a login \
              page, a firewall's 403, a rate limit",
@@ -116,8 +131,8 @@ fn entry(id: CheckId) -> Entry {
 const COMMON_ERRORS: [(&str, &str); 5] = [
     (
         "Issuer: `iss` is exactly the provider's OIDC Issuer URL",
-        "`svid_iss`, `discovery`. The provider's own URL can be seen on the Platform alone: the \
-         advice of `exchange` shows what to compare",
+        "`svid_iss`, `discovery`. The provider's own URL is compared by `identity_provider` \
+         (with an admin key); without one the advice of `exchange` shows what to compare",
     ),
     (
         "Audience: `aud` contains the provider's audience",
@@ -130,7 +145,7 @@ const COMMON_ERRORS: [(&str, &str); 5] = [
     ),
     (
         "Mapping: `sub` matches an enabled mapping of the service account",
-        "`exchange`: the advice shows the `sub`. Mappings can be seen on the Platform alone",
+        "`exchange`: the advice shows the `sub`; `mapping` compares it (with an admin key)",
     ),
 ];
 

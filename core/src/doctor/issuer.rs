@@ -8,6 +8,7 @@ use url::Url;
 
 use super::jwks::{Kind, Svid, judge, published};
 use super::report::{Check, CheckId};
+use crate::cause::Way;
 use crate::exchange::HttpTokenEndpoint;
 use crate::http::{Client, Progress, Request};
 use crate::reach::{Scope, allowed, discovery_url, leads_inside};
@@ -27,13 +28,19 @@ pub(super) struct Issuer {
     pub(super) published: Option<(String, Value)>,
 }
 
-/// `uploaded`: OpenAI has, or is to have, the keys from an administrator.
-pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: bool) -> Issuer {
+/// `uploaded`: OpenAI has, or is to have, the keys from an administrator. `elsewhere`: the
+/// discovery document that the provider names in place of the issuer's own.
+pub(super) async fn examine(
+    http: &HttpTokenEndpoint,
+    svid: Svid<'_>,
+    uploaded: bool,
+    elsewhere: Option<&str>,
+) -> Issuer {
     let Some((token, jwt)) = svid else {
         return Issuer::default();
     };
     let iss = jwt.iss.as_deref().unwrap_or_default();
-    let Some(url) = discovery_url(iss) else {
+    let Some(url) = elsewhere.map_or_else(|| discovery_url(iss), allowed) else {
         let why = "the SVID names no https:// issuer";
         return Issuer {
             checks: vec![
@@ -43,12 +50,24 @@ pub(super) async fn examine(http: &HttpTokenEndpoint, svid: Svid<'_>, uploaded: 
             published: None,
         };
     };
-    let away = |id, url: &Url, problem: String| match uploaded {
+    let away = |id,
+                url: &Url,
+                Problem {
+                    words: problem,
+                    way,
+                }: Problem| match uploaded {
         true => Check::skipped(
             id,
             format!("{url}: {problem}; OpenAI does not ask: {UPLOADED}"),
         ),
-        false => Check::warning(id, format!("{url}: {problem}")).advise(REACH),
+        false => {
+            let check = Check::warning(id, format!("{url}: {problem}")).advise(REACH);
+            match way {
+                // Nobody else may know the name either.
+                Some(way @ Way::LookUp(_)) => check.advise(way.advice()),
+                _ => check,
+            }
+        }
     };
     let client = http.client();
     let (discovery, jwks_uri) = match get(client, &url, false).await {
@@ -80,30 +99,52 @@ async fn only_internet(client: &Client, issuer: &Url, keys: &Url) -> bool {
     issuer.host() != keys.host() && !is_inside && client.why_inside(issuer).await.is_none()
 }
 
-async fn get(client: &Client, url: &Url, only_internet: bool) -> Result<Value, String> {
+/// Why there is no document.
+struct Problem {
+    words: String,
+    way: Option<Way>,
+}
+
+impl From<String> for Problem {
+    fn from(words: String) -> Self {
+        Self { words, way: None }
+    }
+}
+
+async fn get(client: &Client, url: &Url, only_internet: bool) -> Result<Value, Problem> {
     let request = Request {
         method: Method::GET,
         url,
         body: Vec::new(),
+        bearer: None,
         only_internet,
     };
     let answer = client.send(request, &Progress::default()).await;
-    let answer = answer.map_err(|fault| format!("not reachable from here: {fault}"))?;
+    let answer = answer.map_err(|fault| Problem {
+        words: format!("not reachable from here: {fault}"),
+        way: Some(fault.way()),
+    })?;
     let status = answer.status;
     if status.is_redirection() {
         return Err(format!(
             "answers HTTP {} (a redirect, which is not followed)",
             status.as_u16()
-        ));
+        )
+        .into());
     }
     if status != StatusCode::OK {
-        return Err(format!("answers HTTP {}", status.as_u16()));
+        return Err(format!("answers HTTP {}", status.as_u16()).into());
     }
     let body = answer.body.map_err(|fault| fault.to_string())?;
-    serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned())
+    serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned().into())
 }
 
-fn judge_document(url: &Url, document: &Value, iss: &str, token: &str) -> (Check, Option<Url>) {
+pub(super) fn judge_document(
+    url: &Url,
+    document: &Value,
+    iss: &str,
+    token: &str,
+) -> (Check, Option<Url>) {
     let failed = |seen: String, fix: &str| Check::failed(CheckId::Discovery, seen).advise(fix);
     let Some(issuer) = document["issuer"].as_str() else {
         let fix = "let the issuer serve OpenID discovery metadata there";

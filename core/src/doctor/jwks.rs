@@ -16,6 +16,8 @@ use crate::stray::Stray;
 pub(super) enum Kind {
     Published,
     ToUpload,
+    /// Uploaded, as the OpenAI Platform has it.
+    AtProvider,
 }
 
 /// What an SVID is, and what it says.
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::Published => CheckId::Jwks,
             Self::ToUpload => CheckId::UploadedJwks,
+            Self::AtProvider => CheckId::IdentityProvider,
         }
     }
 
@@ -35,7 +38,7 @@ impl Kind {
             Self::Published => {
                 "publish the key that signs SVIDs; after a rotation, both the old and the new one"
             }
-            Self::ToUpload => {
+            Self::ToUpload | Self::AtProvider => {
                 "take the keys from where the issuer publishes them now (the `jwks_uri` of its \
                  discovery document), and upload that"
             }
@@ -45,7 +48,7 @@ impl Kind {
     pub(super) fn failed(self, seen: String, fix: &str) -> Check {
         let check = Check::failed(self.id(), seen).advise(fix);
         match self {
-            Self::Published => check,
+            Self::Published | Self::AtProvider => check,
             // That the exchange works shows that another set is in use.
             Self::ToUpload => check.whatever_is_proven(),
         }
@@ -130,11 +133,14 @@ fn ids_of_private(document: &Value) -> String {
 fn private(kind: Kind, place: &str, which: &str) -> Check {
     let what = match kind {
         Kind::Published => "PUBLISHES A PRIVATE KEY",
-        Kind::ToUpload => "HOLDS A PRIVATE KEY",
+        Kind::ToUpload | Kind::AtProvider => "HOLDS A PRIVATE KEY",
     };
     let fix = match kind {
         Kind::Published => {
             "take it down at once, replace the key, and see what was signed with it meanwhile"
+        }
+        Kind::AtProvider => {
+            "upload public keys alone in its place, and replace the key: it has left its issuer"
         }
         Kind::ToUpload => {
             "upload it nowhere, delete it, and replace the key: it has left its issuer; what is to \
@@ -156,7 +162,10 @@ pub(super) fn judge(kind: Kind, place: &str, jwks: &Value, svid: Svid<'_>) -> Ch
     let Some(keys) = jwks["keys"].as_array() else {
         return kind.failed(
             format!("{place} has no list of `keys`"),
-            "let the issuer serve a JWKS (RFC 7517) there",
+            match kind {
+                Kind::Published => "let the issuer serve a JWKS (RFC 7517) there",
+                Kind::ToUpload | Kind::AtProvider => kind.mend(),
+            },
         );
     };
     let token = svid.map_or("", |(token, _)| token);
@@ -211,7 +220,7 @@ pub(super) fn judge(kind: Kind, place: &str, jwks: &Value, svid: Svid<'_>) -> Ch
                 keys.len(),
                 match kind {
                     Kind::Published => ": OpenAI needs to see the same from the internet",
-                    Kind::ToUpload => "; nothing private is in it",
+                    Kind::ToUpload | Kind::AtProvider => "; nothing private is in it",
                 }
             ),
         ),
@@ -275,9 +284,18 @@ fn wrong(kind: Kind, place: &str, keys: &[Value], verdict: Verdict, jwt: &Jwt) -
             format!("{place} has the key {kid}, but its `{member}` is missing or malformed"),
             "let the key be as RFC 7518 §6 has it",
         ),
-        Verdict::NotHere(why) => Check::ok(
+        // Another key under the same ID would look just like it.
+        Verdict::NotHere(why) => Check::warning(
             kind.id(),
-            format!("{place} has the SVID's key, one of {} ({why})", keys.len()),
+            format!(
+                "{place} has a key of the SVID's ID {kid}, one of {}; whether it signed the SVID is \
+                 not known: {why}",
+                keys.len()
+            ),
+        )
+        .advise(
+            "compare the key with the issuer's own, or sign with ES256, ES384, or RS256 of 2048 bits \
+             and more: their signatures are verified here",
         ),
     }
 }

@@ -43,6 +43,10 @@ pub enum CheckId {
     TokenEndpoint,
     /// The clocks of this host, the issuer and the token endpoint agree.
     Clock,
+    /// The Workload Identity Provider on the OpenAI Platform fits the SVID.
+    IdentityProvider,
+    /// One of its mappings takes the SVID, and leads to the service account.
+    Mapping,
     /// The token endpoint gives an access token for the SVID.
     Exchange,
 }
@@ -66,13 +70,18 @@ impl CheckId {
         Self::Rotation,
         Self::TokenEndpoint,
         Self::Clock,
+        Self::IdentityProvider,
+        Self::Mapping,
         Self::Exchange,
     ];
 
     /// Whether it is looked at only if somebody asks for it.
     #[must_use]
     pub const fn is_extra(self) -> bool {
-        matches!(self, Self::UploadedJwks)
+        matches!(
+            self,
+            Self::UploadedJwks | Self::IdentityProvider | Self::Mapping
+        )
     }
 
     /// The name in JSON, such as `svid_aud`.
@@ -95,6 +104,8 @@ impl CheckId {
             Self::Rotation => "rotation",
             Self::TokenEndpoint => "token_endpoint",
             Self::Clock => "clock",
+            Self::IdentityProvider => "identity_provider",
+            Self::Mapping => "mapping",
             Self::Exchange => "exchange",
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn examine(bundle: &Bundle, known: Option<Known<'_>>) -> Check {
             "publish it before it signs: see that the issuer's discovery provider follows its \
              server, and that no cache before it holds an old answer",
         ),
-        Kind::ToUpload => check.advise(
+        Kind::ToUpload | Kind::AtProvider => check.advise(
             "upload a JWKS that has it beside the others before it signs (SPIRE prepares a key \
              when half of the old one's life is over, and signs with it from five sixths on)",
         ),

@@ -40,11 +40,47 @@ pub(super) async fn examine(settings: &Settings, rules: &Checks) -> Examined {
                 found: Some(found),
             }
         }
-        Err(error) => Examined {
-            checks: unanswered(&settings.source, &place, answers, &error),
-            found: None,
-        },
+        Err(error) => {
+            let is_late = matches!(error.cause(), Some(Cause::Deadline));
+            let checks = match is_late && answers_else(settings, rules).await {
+                true => vec![waits_for_its_server(rules, settings.request_timeout)],
+                false => unanswered(&settings.source, &place, answers, &error),
+            };
+            Examined {
+                checks,
+                found: None,
+            }
+        }
     }
+}
+
+/// Whether an agent that gives no SVID in time answers at all: for a new SVID it asks its
+/// server, for its bundle nobody.
+async fn answers_else(settings: &Settings, rules: &Checks) -> bool {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let anybody = SpiffeId::from_str("spiffe://example.org/anybody");
+    let Ok(spiffe_id) = anybody else { return false };
+    let asked = source::jwt_bundle(settings, rules.clone(), &spiffe_id);
+    match tokio::time::timeout(LIMIT.min(settings.request_timeout), asked).await {
+        Ok(Some(Ok(_))) => true,
+        // Of another trust domain, say, or of none: an answer all the same.
+        Ok(Some(Err(error))) => matches!(error.cause(), None | Some(Cause::Grpc(_))),
+        Ok(None) | Err(_) => false,
+    }
+}
+
+fn waits_for_its_server(rules: &Checks, limit: Duration) -> Check {
+    let seen = format!(
+        "{} gives no SVID within {} s (request_timeout_seconds), and answers when it is asked for \
+         its bundle: the agent is up, and waits for its server",
+        rules.place,
+        limit.as_secs_f64()
+    );
+    Check::failed(CheckId::Source, seen).advise(
+        "see that the server is up and that the agent reaches it (the agent's log says so): an SVID \
+         that has passed half of its life is signed anew there, and SPIRE's agent holds the request \
+         for 30 s while it cannot be",
+    )
 }
 
 /// The keys that the Workload API has beside the SVID, within the deadline of one attempt.

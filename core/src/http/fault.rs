@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 
 use super::roots::{Problem, Store};
 use super::tunnel::Refusal;
-use crate::cause::{Cause, ProxyFault, TlsKind, Way};
+use crate::cause::{Cause, NameFault, ProxyFault, TlsKind, Way};
 use crate::config::Proxy;
 use crate::error::{Error, ErrorKind, FailureClass};
 use crate::limits::{Wanted, exhausted};
@@ -112,6 +112,35 @@ pub(crate) enum AnswerFault {
     Broken(io::Error),
 }
 
+/// The standard library keeps of `getaddrinfo`'s code only what the C library calls it:
+/// glibc, musl, and Apple's.
+fn name_fault(error: Option<&io::Error>) -> NameFault {
+    const UNKNOWN: [&str; 5] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "Name has no usable address",
+        "nodename nor servname provided",
+    ];
+    const NO_ANSWER: [&str; 5] = [
+        "Temporary failure in name resolution",
+        "Non-recoverable failure in name resolution",
+        "Try again",
+        "Unrecoverable error",
+        "Non-recoverable",
+    ];
+    let Some(error) = error else {
+        return NameFault::Unknown;
+    };
+    let words = error.to_string();
+    let has = |known: &[&str]| known.iter().any(|it| words.contains(it));
+    match () {
+        () if has(&UNKNOWN) => NameFault::Unknown,
+        () if has(&NO_ANSWER) => NameFault::NoAnswer,
+        () => NameFault::Other,
+    }
+}
+
 impl Fault {
     pub(super) fn lookup(name: &str, peer: &Peer, error: Option<io::Error>) -> Self {
         // The C library does not say that it had no descriptor for its socket.
@@ -197,12 +226,16 @@ impl Fault {
             Peer::Endpoint => way,
             Peer::Proxy(_) => Way::Proxy(ProxyFault::Away),
         };
+        let name = |peer: &Peer, fault: NameFault| match peer {
+            Peer::Endpoint => Way::LookUp(fault),
+            Peer::Proxy(_) => Way::Proxy(ProxyFault::Name(fault)),
+        };
         match self {
             _ if self.exhausted().is_some() => Way::Here,
             Self::Setting(_) | Self::NoThread(_) | Self::Panicked => Way::Here,
             Self::Trust { .. } => Way::Trust,
-            Self::Inside(_) => Way::LookUp,
-            Self::LookUp { peer, .. } => before(peer, Way::LookUp),
+            Self::Inside(_) => Way::LookUp(NameFault::Other),
+            Self::LookUp { peer, error, .. } => name(peer, name_fault(error.as_ref())),
             Self::Connect { peer, .. } => before(peer, Way::Connect),
             Self::Tunnel { refusal, .. } => Way::Proxy(match refusal {
                 Refusal::Status(407) | Refusal::SocksUser => ProxyFault::Credentials,
@@ -220,7 +253,7 @@ impl Fault {
             Self::TooSlow(phase) => match phase {
                 None | Some(Phase::Answer) => Way::Answer,
                 Some(Phase::Trust(_)) => Way::Trust,
-                Some(Phase::LookUp(_, peer)) => before(peer, Way::LookUp),
+                Some(Phase::LookUp(_, peer)) => name(peer, NameFault::NoAnswer),
                 Some(Phase::Connecting(_, peer)) => before(peer, Way::Connect),
                 Some(Phase::Tunnel(_)) => Way::Proxy(ProxyFault::Target),
                 Some(Phase::Tls(_, peer)) => before(peer, Way::Tls(TlsKind::Broken)),

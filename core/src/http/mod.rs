@@ -22,8 +22,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    HeaderMap, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -43,6 +43,7 @@ use self::tls::NoCertificate;
 use crate::config::{HttpSettings, Proxy, Scheme};
 use crate::error::Error;
 use crate::reach::Scope;
+use crate::secret::Secret;
 
 /// Answers of a token endpoint are a few KiB; what is larger is something else.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -60,6 +61,8 @@ pub(crate) struct Request<'a> {
     pub(crate) url: &'a Url,
     /// JSON.
     pub(crate) body: Vec<u8>,
+    /// For the URL's own host alone: no redirect is followed.
+    pub(crate) bearer: Option<&'a Secret>,
     /// Whoever named the URL stands outside, and must lead nobody inside.
     pub(crate) only_internet: bool,
 }
@@ -296,6 +299,14 @@ async fn exchange(opened: Opened, request: Request<'_>) -> Result<Answer, Fault>
         .header(ACCEPT_ENCODING, "identity");
     if !request.body.is_empty() {
         message = message.header(CONTENT_TYPE, "application/json");
+    }
+    if let Some(bearer) = request.bearer {
+        let text = Zeroizing::new(format!("Bearer {}", bearer.expose()));
+        // A secret is visible ASCII: it always fits.
+        if let Ok(mut value) = HeaderValue::from_str(&text) {
+            value.set_sensitive(true);
+            message = message.header(AUTHORIZATION, value);
+        }
     }
     let message = message
         .body(Full::new(Bytes::from(request.body)))

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::resolve::Lookup;
 use super::*;
+use crate::cause::{NameFault, Way};
 
 const NAME: &str = "endpoint.example";
 /// Ten times what an attempt is given.
@@ -48,6 +49,7 @@ fn get(client: &Client, port: u16) -> Result<Answer, Fault> {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        bearer: None,
         only_internet: false,
     };
     run(client.send(request, &Progress::default()))
@@ -180,6 +182,7 @@ fn an_address_that_never_shakes_hands_leaves_time_for_the_others() {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        bearer: None,
         only_internet: false,
     };
     let result = run(client.send(request, &Progress::default()));
@@ -282,6 +285,46 @@ fn a_name_that_is_unknown_is_said_to_be() {
     assert!(words.contains(expected), "{words}");
 }
 
+/// NXDOMAIN, servers that fail, servers that keep silent: data, and advice of its own.
+#[test]
+fn why_a_name_has_no_address_is_data() {
+    for (said, expected, advice) in [
+        (
+            "Name or service not known",
+            NameFault::Unknown,
+            "do not know it",
+        ),
+        (
+            "Name does not resolve",
+            NameFault::Unknown,
+            "do not know it",
+        ),
+        (
+            "Temporary failure in name resolution",
+            NameFault::NoAnswer,
+            "do not answer",
+        ),
+        ("something new", NameFault::Other, "name servers"),
+    ] {
+        let client = client(Duration::from_secs(3), move |_| {
+            let words = format!("failed to lookup address information: {said}");
+            Err(io::Error::other(words))
+        });
+        let fault = get(&client, 1).err().unwrap();
+        assert_eq!(fault.way(), Way::LookUp(expected), "{said}");
+        assert!(fault.way().advice().contains(advice), "{said}");
+    }
+    let (release, hang) = mpsc::channel::<()>();
+    let hang = Mutex::new(hang);
+    let silent = client(Duration::from_millis(200), move |_| {
+        let _ = hang.lock().unwrap().recv();
+        Ok(Vec::new())
+    });
+    let fault = get(&silent, 1).err().unwrap();
+    assert_eq!(fault.way(), Way::LookUp(NameFault::NoAnswer));
+    drop(release);
+}
+
 /// However many attempts are given up, one thread hangs for each form of the name;
 /// what it finds in the end is found by the next attempt.
 #[test]
@@ -322,6 +365,7 @@ fn a_name_that_leads_inside() {
         method: Method::GET,
         url: &url,
         body: Vec::new(),
+        bearer: None,
         only_internet: true,
     };
     let said = words(run(client.send(request, &Progress::default())));

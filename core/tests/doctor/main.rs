@@ -1,6 +1,7 @@
 //! What is wrong, one row each: the doctor's first finding is the true cause, in
 //! words that say what to change, and nothing innocent is accused.
 
+mod admin;
 mod agents;
 mod endpoints;
 mod files;
@@ -37,6 +38,7 @@ fn every_row() {
         endpoints::rows(),
         uploads::rows(),
         ways::rows(),
+        admin::rows(),
     ]
     .concat();
     support::report(&format!("{} misconfigurations", rows.len()));

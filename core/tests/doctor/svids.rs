@@ -87,6 +87,29 @@ fn bare_500(world: &mut World) {
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
+        row(
+            "an issuer whose name nobody knows",
+            "discovery",
+            &[
+                "cannot look up nobody.invalid",
+                "OpenAI has to reach it",
+                "let the name resolve",
+            ],
+            |world| {
+                // Signed by nobody, so that the exchange fails, and not for this.
+                let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+                let now = now.as_secs();
+                world.file(token(&json!({
+                    "iss": "https://nobody.invalid",
+                    "sub": "spiffe://example.org/worker",
+                    "aud": ["https://api.openai.com/v1"],
+                    "iat": now,
+                    "exp": now + 300,
+                })));
+            },
+        )
+        .warns()
+        .beside(&["exchange"]),
         omitted("kid", "svid_kid"),
         omitted("iss", "svid_iss"),
         omitted("iat", "svid_times"),

@@ -194,6 +194,7 @@ void test_null_arguments(void) {
     svidex_token_free(NULL);
     svidex_error_free(NULL);
     svidex_status_free(NULL);
+    svidex_doctor_set_admin_key_env(NULL, "x");
     svidex_doctor_set_jwks_file(NULL, "x");
     svidex_doctor_free(NULL);
     CHECK(svidex_report_retain(NULL) == NULL);

@@ -29,6 +29,8 @@ pub struct Counters {
     pub api_requests: u64,
     /// Of those, the ones refused for their token.
     pub api_unauthorized: u64,
+    /// Requests to the organization's endpoints, refused ones included.
+    pub admin_requests: u64,
     /// Of those, the ones that brought spans and were let in.
     pub traces: u64,
     /// WebSockets that were opened.

@@ -1,4 +1,4 @@
-//! The four legs that faults and barriers apply to.
+//! The legs that faults and barriers apply to.
 
 use std::str::FromStr;
 
@@ -16,15 +16,18 @@ pub enum Leg {
     Api,
     /// The discovery document and the JWKS.
     Discovery,
+    /// All under `/v1/organization`.
+    AdminApi,
 }
 
 impl Leg {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::WorkloadApi,
         Self::TokenEndpoint,
         Self::Api,
         Self::Discovery,
+        Self::AdminApi,
     ];
 
     /// The name in JSON and in paths.
@@ -35,6 +38,7 @@ impl Leg {
             Self::TokenEndpoint => "token_endpoint",
             Self::Api => "api",
             Self::Discovery => "discovery",
+            Self::AdminApi => "admin_api",
         }
     }
 }

@@ -46,5 +46,5 @@ pub use faults::{Barrier, Fault};
 pub use info::Info;
 pub use leg::Leg;
 pub use net::TlsError;
-pub use openai::{AUDIENCE, IDENTITY_PROVIDER_ID, SERVICE_ACCOUNT_ID};
+pub use openai::{ADMIN_KEY, AUDIENCE, IDENTITY_PROVIDER_ID, SERVICE_ACCOUNT_ID};
 pub use settings::{Identity, Minting, Settings};

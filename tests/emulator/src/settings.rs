@@ -1,7 +1,7 @@
 //! What can be changed while the emulator runs, apart from faults.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::authority::Algorithm;
 use crate::spiffe_id::SpiffeId;
@@ -42,6 +42,12 @@ pub struct Settings {
     pub bare_500: bool,
     /// The service account mapping: exact, or one trailing `*`.
     pub allowed_subjects: Vec<String>,
+    /// Members of the Workload Identity Provider in place of their own, as the
+    /// organization's endpoints show it and as exchanges are judged by.
+    pub provider: Map<String, Value>,
+    /// Its federation rules in place of one for each of `allowed_subjects`; members
+    /// that are left out are those of an enabled rule to the service account.
+    pub federation_rules: Option<Vec<Map<String, Value>>>,
     /// Put in place of `expires_in`; a null leaves the field out.
     #[serde(
         default,
@@ -90,6 +96,8 @@ impl Default for Settings {
             aud_as_string: false,
             bare_500: false,
             allowed_subjects: vec!["spiffe://example.org/*".to_owned()],
+            provider: Map::new(),
+            federation_rules: None,
             expires_in: None,
             access_token: None,
             scope: None,

@@ -12,7 +12,7 @@ pub(crate) struct World {
     pub(crate) counting: Counting,
     initial: Settings,
     settings: Mutex<Arc<Settings>>,
-    gates: [Arc<Gate>; 4],
+    gates: [Arc<Gate>; 5],
 }
 
 impl World {

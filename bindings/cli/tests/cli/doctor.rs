@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 
 use crate::common::{Run, against, against_file, emulator, run};
 use serde_json::{Value, json};
-use svidex_emulator::{Emulator, Fault, Leg, TokenFileMode, TokenFilePlan};
+use svidex_emulator::{ADMIN_KEY, Emulator, Fault, Leg, TokenFileMode, TokenFilePlan};
 
 const WORKER: &str = "spiffe://example.org/ns/inference/sa/worker";
 
@@ -39,7 +39,9 @@ impl Report {
         let report = Self(run.json());
         let ids: Vec<_> = report.checks().map(|check| check["id"].clone()).collect();
         // One that somebody asked for stands among them.
-        let usual: Vec<_> = ids.iter().filter(|&id| id != "uploaded_jwks").collect();
+        let extra = ["uploaded_jwks", "identity_provider", "mapping"];
+        let is_usual = |id: &&Value| !id.as_str().is_some_and(|id| extra.contains(&id));
+        let usual: Vec<_> = ids.iter().filter(is_usual).collect();
         assert_eq!(usual, IDS);
         for check in report.checks() {
             assert_ne!(check["seen"], "", "{check}");
@@ -614,4 +616,37 @@ fn a_next_key_that_nobody_publishes() {
     emulator.rotate_keys(None, false);
     let report = examine(&emulator, &[]);
     assert_eq!(report.with("warning"), Vec::<&str>::new(), "{:#}", report.0);
+}
+
+#[test]
+fn a_look_at_the_platform() {
+    let emulator = emulator();
+    let look = |key: &str| {
+        let named = emulator.info().environment();
+        let mut environment: Vec<_> = named.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        environment.push(("ADMIN", key));
+        let args = [
+            "doctor",
+            "--json",
+            "--spiffe-id",
+            WORKER,
+            "--admin-key-env",
+            "ADMIN",
+        ];
+        let run = run(&environment, &args);
+        let shown = [run.stdout.as_str(), &run.stderr].concat();
+        assert!(!shown.contains("emulator-admin"), "{shown}");
+        Report::of(&run)
+    };
+    let report = look(ADMIN_KEY);
+    report.assert_failed(&[]);
+    report.assert_says("mapping", &["rule_0 takes the SVID"]);
+    emulator.settings(json!({"federation_rules": [], "bare_500": true}));
+    let report = look(ADMIN_KEY);
+    report.assert_failed(&["mapping", "exchange"]);
+    report.assert_says("exchange", &["mapping above is the cause"]);
+    look("another").assert_says("identity_provider", &["HTTP 401"]);
+    let refused = run(&[], &["doctor", "--admin-key-env", "sk-admin-canary"]);
+    let shown = [refused.stdout, refused.stderr].concat();
+    assert!(!shown.contains("canary"), "{shown}");
 }

@@ -24,7 +24,7 @@ const SETTINGS: [&str; 14] = [
 fn of_its_own(command: &str) -> &'static [&'static str] {
     match command {
         "token" | "svid" => &["format"],
-        "doctor" => &["jwks-file"],
+        "doctor" => &["jwks-file", "admin-key-env"],
         _ => &[],
     }
 }

@@ -61,7 +61,10 @@ class Report:
 
 
 def doctor(
-    *, jwks_file: str | os.PathLike[str] | None = None, **overrides: Unpack[Options]
+    *,
+    jwks_file: str | os.PathLike[str] | None = None,
+    admin_key_env: str | None = None,
+    **overrides: Unpack[Options],
 ) -> Report:
     """Tries every step from the configuration to the access token once, and says what
     to do about what is wrong.
@@ -71,30 +74,37 @@ def doctor(
     keys up, exchanges it once if the two IDs are set, and compares the clocks.
 
     `jwks_file` is the JWKS that an administrator uploads, or has uploaded, to the
-    Workload Identity Provider: it is looked at, too.
+    Workload Identity Provider: it is looked at, too. `admin_key_env` is the name of the
+    environment variable with an admin key of the organization: the Workload Identity
+    Provider and its mappings are compared, too. The key is never shown, and goes to
+    OpenAI's API alone.
 
     Blocks for the time of a few requests, each with `request_timeout_seconds`; signals
     are handled meanwhile. Raises `svidex.Error` only if the system has no room for it.
     """
-    return _examine(None, jwks_file, overrides)
+    return _examine(None, jwks_file, admin_key_env, overrides)
 
 
 async def doctor_async(
-    *, jwks_file: str | os.PathLike[str] | None = None, **overrides: Unpack[Options]
+    *,
+    jwks_file: str | os.PathLike[str] | None = None,
+    admin_key_env: str | None = None,
+    **overrides: Unpack[Options],
 ) -> Report:
     """Like `doctor`, for an event loop (asyncio's kind, or trio).
 
     Cancelling the task ends the examination.
     """
-    return await _examine_async(None, jwks_file, overrides)
+    return await _examine_async(None, jwks_file, admin_key_env, overrides)
 
 
 def _examine(
     provider: Provider | None,
     jwks_file: str | os.PathLike[str] | None,
+    admin_key_env: str | None,
     options: Options | None,
 ) -> Report:
-    examination = Examination.begin(provider, jwks_file, options)
+    examination = Examination.begin(provider, jwks_file, admin_key_env, options)
     while (ended := examination.poll()) is None:
         # Of the module: what gevent puts in its place lets others run.
         time.sleep(_SLICE_SECONDS)
@@ -104,6 +114,7 @@ def _examine(
 async def _examine_async(
     provider: Provider | None,
     jwks_file: str | os.PathLike[str] | None,
+    admin_key_env: str | None,
     options: Options | None,
 ) -> Report:
     from ._event_loop import in_trio
@@ -112,7 +123,7 @@ async def _examine_async(
         sleep = sys.modules["trio"].sleep
     else:
         from asyncio import sleep
-    examination = Examination.begin(provider, jwks_file, options)
+    examination = Examination.begin(provider, jwks_file, admin_key_env, options)
     # Without descriptors, threads or callbacks: a loop of any kind can do this.
     while (ended := examination.poll()) is None:  # noqa: ASYNC110
         await sleep(_SLICE_SECONDS)

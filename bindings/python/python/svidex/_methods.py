@@ -56,23 +56,31 @@ async def access_token_details_async(self: Provider, *, timeout: float | None = 
     return _details(self, _ACCESS) or await _details_of_async(self, _ACCESS, timeout)
 
 
-def doctor(self: Provider, *, jwks_file: str | PathLike[str] | None = None) -> Report:
+def doctor(
+    self: Provider,
+    *,
+    jwks_file: str | PathLike[str] | None = None,
+    admin_key_env: str | None = None,
+) -> Report:
     """`svidex.doctor` for this provider, with the settings that it was made with.
 
     The provider is not disturbed: the examination fetches and exchanges for itself.
     """
     from ._doctor import _examine
 
-    return _examine(self, jwks_file, None)
+    return _examine(self, jwks_file, admin_key_env, None)
 
 
 async def doctor_async(
-    self: Provider, *, jwks_file: str | PathLike[str] | None = None
+    self: Provider,
+    *,
+    jwks_file: str | PathLike[str] | None = None,
+    admin_key_env: str | None = None,
 ) -> Report:
     """Like `doctor`, for an event loop. Cancelling the task ends the examination."""
     from ._doctor import _examine_async
 
-    return await _examine_async(self, jwks_file, None)
+    return await _examine_async(self, jwks_file, admin_key_env, None)
 
 
 async def __aenter__(self: Provider) -> Provider:  # noqa: N807 (a method)

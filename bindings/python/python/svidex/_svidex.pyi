@@ -83,6 +83,7 @@ class Examination:
     def begin(
         provider: Provider | None,
         jwks_file: str | os.PathLike[str] | None,
+        admin_key_env: str | None,
         options: Options | None,
         /,
     ) -> Examination: ...
@@ -174,13 +175,23 @@ class Provider:
     def status(self) -> Status:
         """A snapshot for health checks and people. Never blocks."""
 
-    def doctor(self, *, jwks_file: str | os.PathLike[str] | None = None) -> Report:
+    def doctor(
+        self,
+        *,
+        jwks_file: str | os.PathLike[str] | None = None,
+        admin_key_env: str | None = None,
+    ) -> Report:
         """`svidex.doctor` for this provider, with the settings that it was made with.
 
         The provider is not disturbed: the examination fetches and exchanges for itself.
         """
 
-    async def doctor_async(self, *, jwks_file: str | os.PathLike[str] | None = None) -> Report:
+    async def doctor_async(
+        self,
+        *,
+        jwks_file: str | os.PathLike[str] | None = None,
+        admin_key_env: str | None = None,
+    ) -> Report:
         """Like `doctor`, for an event loop. Cancelling the task ends the examination."""
 
     def invalidate(self, token: str, /) -> None:

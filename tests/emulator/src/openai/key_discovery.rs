@@ -37,6 +37,11 @@ impl KeyDiscovery {
         }
     }
 
+    /// The trusted issuer.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Whether `issuer` is the trusted one; a slash at the end does not matter.
     pub(crate) fn trusts(&self, issuer: &str) -> bool {
         same_url(issuer, &self.issuer)

@@ -1,6 +1,7 @@
 //! OpenAI's side: the token endpoint and the API behind it.
 
 mod access_tokens;
+mod admin;
 mod api;
 mod key_discovery;
 mod proxy;
@@ -27,6 +28,8 @@ use crate::world::World;
 pub const IDENTITY_PROVIDER_ID: &str = "idp_emulator";
 /// The service account ID that exchanges must name.
 pub const SERVICE_ACCOUNT_ID: &str = "sa_emulator";
+/// The key that the organization's endpoints take.
+pub const ADMIN_KEY: &str = "emulator-admin-key";
 /// The audience that subject tokens must be for.
 pub const AUDIENCE: &str = "https://api.openai.com/v1";
 
@@ -44,7 +47,7 @@ pub(crate) fn auth_router(openai: &Arc<OpenAi>) -> Router {
 
 /// What `api.openai.com` serves.
 pub(crate) fn api_router(openai: &Arc<OpenAi>) -> Router {
-    with_date(openai, api::router(openai))
+    with_date(openai, api::router(openai).merge(admin::router(openai)))
 }
 
 /// `Date` by the clock of the settings.

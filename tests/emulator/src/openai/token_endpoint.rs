@@ -17,7 +17,7 @@ use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde_json::{Map, Value, json};
 
-use super::{AUDIENCE, IDENTITY_PROVIDER_ID, OpenAi, SERVICE_ACCOUNT_ID};
+use super::{OpenAi, SERVICE_ACCOUNT_ID, admin};
 use crate::clock;
 use crate::counters::Open;
 use crate::faults;
@@ -103,16 +103,30 @@ async fn exchange(
 }
 
 async fn check(openai: &OpenAi, settings: &Settings, body: &Value) -> Result<Granted, Refusal> {
-    let subject_token = check_request(body)?;
+    let provider = admin::provider_of(openai, settings);
+    let provider_text = |name: &str| {
+        provider
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let subject_token = check_request(body, provider_text("id"))?;
     let malformed =
         |reason: &str| invalid_subject_token(format!("the subject token is no JWT: {reason}"));
     let jwt = Jwt::decode(subject_token).map_err(malformed)?;
     check_fields(&jwt)?;
-    check_provider(openai, &jwt)?;
-    check_signature(openai, settings, &jwt).await?;
+    let is_on = provider.get("enabled") == Some(&Value::Bool(true));
+    check_provider(
+        is_on,
+        provider_text("issuer"),
+        provider_text("audience"),
+        &jwt,
+    )?;
+    let verification = provider.get("verification").unwrap_or(&Value::Null);
+    check_signature(openai, settings, verification, &jwt).await?;
     let left_seconds = check_times(settings, &jwt)?;
     let subject = jwt.claim_text("sub").unwrap_or_default().to_owned();
-    if !settings.maps(&subject) {
+    if !admin::takes(settings, &jwt) {
         return Err(Refusal {
             status: StatusCode::FORBIDDEN,
             error: "access_denied",
@@ -126,7 +140,7 @@ async fn check(openai: &OpenAi, settings: &Settings, body: &Value) -> Result<Gra
 }
 
 /// The parameters of the request; gives the subject token.
-fn check_request(body: &Value) -> Result<&str, Refusal> {
+fn check_request<'a>(body: &'a Value, provider_id: &str) -> Result<&'a str, Refusal> {
     let field = |name: &'static str| {
         let text = body[name].as_str().filter(|text| !text.is_empty());
         text.ok_or_else(|| bad_request("invalid_request", format!("{name} is missing")))
@@ -145,7 +159,7 @@ fn check_request(body: &Value) -> Result<&str, Refusal> {
         ));
     }
     let subject_token = field("subject_token")?;
-    if field("identity_provider_id")? != IDENTITY_PROVIDER_ID {
+    if field("identity_provider_id")? != provider_id {
         return Err(Refusal {
             status: StatusCode::UNAUTHORIZED,
             error: "invalid_client",
@@ -190,34 +204,52 @@ fn check_fields(jwt: &Jwt) -> Result<(), Refusal> {
 }
 
 /// Issuer and audience of the provider.
-fn check_provider(openai: &OpenAi, jwt: &Jwt) -> Result<(), Refusal> {
-    if !openai
-        .keys
-        .trusts(jwt.claim_text("iss").unwrap_or_default())
-    {
+fn check_provider(is_on: bool, issuer: &str, audience: &str, jwt: &Jwt) -> Result<(), Refusal> {
+    if !is_on {
+        return Err(bad_request(
+            "invalid_grant",
+            "the identity provider is disabled",
+        ));
+    }
+    let iss = jwt.claim_text("iss").unwrap_or_default();
+    if iss.trim_end_matches('/') != issuer.trim_end_matches('/') {
         return Err(bad_request(
             "invalid_grant",
             "iss is not the issuer of the identity provider",
         ));
     }
-    if !jwt.has_audience(AUDIENCE) {
+    if !jwt.has_audience(audience) {
         return Err(bad_request(
             "invalid_grant",
-            format!("aud does not contain {AUDIENCE}"),
+            format!("aud does not contain {audience}"),
         ));
     }
     Ok(())
 }
 
-async fn check_signature(openai: &OpenAi, settings: &Settings, jwt: &Jwt) -> Result<(), Refusal> {
+async fn check_signature(
+    openai: &OpenAi,
+    settings: &Settings,
+    verification: &Value,
+    jwt: &Jwt,
+) -> Result<(), Refusal> {
     let kid = jwt.header_text("kid").unwrap_or_default();
     let max_age = Duration::from_secs_f64(settings.jwks_cache_seconds);
-    let key = openai.keys.key(kid, max_age).await.map_err(|error| {
-        bad_request(
-            "temporarily_unavailable",
-            format!("the issuer's keys: {error}"),
-        )
-    })?;
+    let key = match verification["type"] == "uploaded_jwks" {
+        true => {
+            let keys = verification["jwks"]["keys"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            keys.into_iter().find(|&key| key["kid"] == kid).cloned()
+        }
+        false => openai.keys.key(kid, max_age).await.map_err(|error| {
+            bad_request(
+                "temporarily_unavailable",
+                format!("the issuer's keys: {error}"),
+            )
+        })?,
+    };
     let key =
         key.ok_or_else(|| invalid_subject_token("the issuer publishes no key with that kid"))?;
     jwt.verify(&key).map_err(invalid_subject_token)
