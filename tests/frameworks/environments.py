@@ -29,8 +29,8 @@ def command(language: str, pins: str, row: str) -> list[str | Path]:
 
 
 def version(pins: str, package: str) -> str:
-    """The version of `package` that the file pins."""
-    text = (HERE / pins).read_text()  # of an absolute path: that one
+    """The version of `package` that the file pins: one of here, or an absolute path."""
+    text = (HERE / pins).read_text()
     if pins.endswith(".json"):
         pinned: str = json.loads(text)["dependencies"][package]
         return pinned.rpartition("@")[2]

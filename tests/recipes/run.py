@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -27,19 +28,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "frameworks"))
-sys.path.insert(0, str(HERE.parents[1] / "bindings/python/tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "frameworks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bindings/python/tests"))
 
 import environments
 import page
 import yaml
-from emulator import OwnEmulator
 from stand_in import StandIn
+
+from emulator import OwnEmulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 LITELLM = HERE / "requirements-litellm.txt"
 SVID_SECONDS = 8
@@ -71,11 +73,13 @@ class Place:
         """Returns when its files are there."""
         ready = self.directory / "ready"
         words = [self.svidex, *arguments, "--ready-file", ready]
-        self.start(words, self.world.environment)
+        self.start(words, self.world.environment, "bridge.log")
         until("the bridge is not ready", ready.exists)
 
-    def start(self, words: list[Any], environment: dict[str, str]) -> subprocess.Popen[str]:
-        log = (self.directory / "log").open("a")
+    def start(
+        self, words: list[Any], environment: dict[str, str], log_name: str = "log"
+    ) -> subprocess.Popen[str]:
+        log = self.stack.enter_context((self.directory / log_name).open("a"))
         process = subprocess.Popen(
             words,
             env=environment,
@@ -88,7 +92,9 @@ class Place:
         self.stack.callback(process.kill)
         return process
 
-    def program(self, name: str, environment: dict[str, str], *arguments: str) -> Callable[[], str]:
+    def program(
+        self, name: str, environment: dict[str, str], *arguments: str
+    ) -> Callable[[], str]:
         """Asks program.py, in the environment of the recipe's pins."""
         words = [self.python(), HERE / "program.py", name, *arguments]
         process = self.start(words, {**self.proxied(), **environment})
@@ -126,17 +132,21 @@ class Place:
 
     def twice(self, ask: Callable[[], str], file: Path, wanted: str) -> None:
         """Before and after all tokens of the first time have ended."""
-        for is_last in (False, True):
-            said = ask()
-            if wanted not in said:
-                raise RuntimeError(f"{said.strip()!r} has no {wanted!r}: {self.log()}")
-            if not is_last:
-                before = file.read_text()
-                time.sleep(SVID_SECONDS)
-                until("nothing is rotated", lambda: file.read_text() != before)
+        self._once(ask, wanted)
+        before = file.read_text()
+        time.sleep(SVID_SECONDS)
+        until("nothing is rotated", lambda: file.read_text() != before)
+        self._once(ask, wanted)
+
+    def _once(self, ask: Callable[[], str], wanted: str) -> None:
+        said = ask()
+        if wanted not in said:
+            raise RuntimeError(f"{said.strip()!r} has no {wanted!r}: {self.log()}")
 
     def log(self) -> str:
-        return (self.directory / "log").read_text()[-1500:]
+        """What the page's program said, or the bridge where there is none yet."""
+        logs = [self.directory / name for name in ("log", "bridge.log")]
+        return next((it.read_text()[-1500:] for it in logs if it.exists()), "")
 
 
 def until(what: str, is_so: Callable[[], object]) -> None:
@@ -250,10 +260,11 @@ def envoy(place: Place) -> str:
     file = place.directory / "envoy.json"
     upstream = place.world.info["api_base_url_http"]
     file.write_text(json.dumps(_bootstrap(port, upstream, injector)))
-    words = [place.installed("envoy"), "-c", file, "--use-dynamic-base-id"]
-    place.start(
-        [*words, "--concurrency", "1", "--log-level", "warning"], place.proxied()
-    )
+    shown = next(it for it in script.splitlines() if it.startswith("envoy "))
+    shown = page.replaced(shown, "envoy.yaml", str(file))
+    words = [place.installed("envoy"), *shlex.split(shown, comments=True)[1:]]
+    apart = ["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"]
+    place.start([*words, *apart], place.proxied())
     until("Envoy does not listen", lambda: is_listening(port))
     base_url = f"http://127.0.0.1:{port}/v1"
     place.twice(through(base_url), place.run / "openai/token", place.identity)
@@ -360,7 +371,9 @@ def google(place: Place) -> str:
 def google_executable(place: Place) -> str:
     shown = page.block("clouds.md", "json", "executable")
     audience = yaml.safe_load(page.put(page.block("clouds.md", "json", "external"), **GOOGLE))
-    shown = page.replaced(shown, "https://iam.googleapis.com/…", "https:" + audience["audience"])
+    shown = page.replaced(
+        shown, "https://iam.googleapis.com/…", "https:" + audience["audience"]
+    )
     shown = page.replaced(shown, "/usr/local/bin/svidex", str(place.svidex))
     source = json.loads(f"{{{shown}}}")
     return _google(place, source, GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES="1")

@@ -44,8 +44,11 @@ class StandIn:
         key = directory / "stand-in.key"
         words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
         subprocess.run(
-            [*words.split(), "-addext", "subjectAltName=IP:127.0.0.1"]
-            + ["-keyout", key, "-out", self.ca_file],
+            [
+                *words.split(),
+                *("-addext", "subjectAltName=IP:127.0.0.1"),
+                *("-keyout", key, "-out", self.ca_file),
+            ],
             check=True,
             capture_output=True,
         )
