@@ -36,6 +36,11 @@ bench: setup-test emulator python node go ## beside the peers, as ratios
 frameworks: emulator python node go ## every framework against the emulator, as a table
 	@$(VENV)/bin/python tests/frameworks/run.py
 
+.PHONY: recipes
+recipes: setup-test emulator ## what docs/recipes shows, with the programs themselves, as a table
+	@cargo build --quiet -p svidex-cli
+	@$(VENV)/bin/python tests/recipes/run.py $${CARGO_TARGET_DIR:-target}/debug/svidex
+
 .PHONY: fleet
 fleet: setup ## exchanges per second of simulated fleets, as a table and a plot
 	@SVIDEX_FLEET_DIR=$(CURDIR)/target/fleet cargo test --release --quiet -p svidex --lib -- \

@@ -104,6 +104,11 @@ SUITES = [
     Suite("e2e-go", "go test -v -count=1 ./...", "tests/e2e/go"),
     Suite("frameworks", f"{PYTHON} tests/frameworks/run.py --quick"),
     Suite(
+        "recipes",
+        f"cargo build -q -p svidex-cli && {PYTHON} tests/recipes/run.py "
+        "${CARGO_TARGET_DIR:-target}/debug/svidex",
+    ),
+    Suite(
         "spire-python", f"{SPIRE}bash -c 'cd tests/e2e/python && {PYTHON} -m pytest -q'"
     ),
     Suite("spire-node", f"{SPIRE}bash -c 'cd tests/e2e/node && npm test'"),

@@ -29,7 +29,7 @@ def command(language: str, pins: str, row: str) -> list[str | Path]:
 
 
 def version(pins: str, package: str) -> str:
-    """The version of `package` that the file pins."""
+    """The version of `package` that the file pins: one of here, or an absolute path."""
     text = (HERE / pins).read_text()
     if pins.endswith(".json"):
         pinned: str = json.loads(text)["dependencies"][package]
@@ -44,16 +44,22 @@ def version(pins: str, package: str) -> str:
 def _python(pins: str, row: str) -> list[str | Path]:
     wheel = next((ROOT / "target/wheels").glob("svidex-*.whl"))
     venv = PLACE / Path(pins).stem
+    python = python_with(HERE / pins, venv)
+    ours = ("pip", "install", "--quiet", "--no-deps", "--reinstall", "--python", python, wheel)
+    _unless_done(PLACE / f"{venv.name}.svidex", wheel.read_bytes(), lambda: _run(_uv(), *ours))
+    return [python, HERE / "python/row.py", row]
+
+
+def python_with(pins: Path, venv: Path) -> Path:
+    """The interpreter of an environment with these packages and no other."""
     python = venv / "bin/python"
 
     def install() -> None:
         _run(_uv(), "venv", "--quiet", "--clear", "--python", sys.executable, venv)
-        _run(_uv(), "pip", "install", "--quiet", "--python", python, "-r", HERE / pins)
+        _run(_uv(), "pip", "install", "--quiet", "--python", python, "-r", pins)
 
-    _unless_done(venv, (HERE / pins).read_bytes(), install)
-    ours = ("pip", "install", "--quiet", "--no-deps", "--reinstall", "--python", python, wheel)
-    _unless_done(PLACE / f"{venv.name}.svidex", wheel.read_bytes(), lambda: _run(_uv(), *ours))
-    return [python, HERE / "python/row.py", row]
+    _unless_done(venv, pins.read_bytes(), install)
+    return python
 
 
 def _uv() -> Path:

@@ -40,9 +40,9 @@ pub(super) async fn on_its_own_thread<T: Send + 'static>(
             Wanted::Thread,
             &error,
         )),
-        Err(NoResult::Panicked) => Err(Error::internal(
-            "reading the token file panicked, which is a defect in svidex",
-        )),
+        Err(NoResult::Panicked) => Err(Error::internal(format!(
+            "reading {file} panicked, which is a defect in svidex"
+        ))),
     }
 }
 
