@@ -30,7 +30,10 @@ SPIRE = "tests/spire/spire.py run -- "
 ACTIONLINT = "go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
 C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] tests/dist/programs/*.c"
-GO_MODULES = "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go"
+GO_MODULES = (
+    "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go "
+    "tests/frameworks/go/serve tests/frameworks/go tests/frameworks/go/genkit"
+)
 
 SUITES = [
     lint(
@@ -45,6 +48,8 @@ SUITES = [
         "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs tests/deploy && "
         "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
+        # Not python/, whose rows import what is installed in other environments.
+        "(cd tests/frameworks && MYPYPATH=../../bindings/python/tests $VENV/bin/mypy --strict *.py) && "
         "(cd bindings/python && $VENV/bin/mypy python tests demo.py build_backend.py && "
         # What is Python's of the native class is there once `_methods` is imported.
         "$VENV/bin/python -c 'import runpy, svidex._methods; "

@@ -37,7 +37,7 @@ def requests(section: str) -> list[Row]:
             "faster",
         ),
         Row(
-            "its 99th percentile",
+            "the slowest of all rotations",
             f"{section}.rotation_p99",
             sdk,
             f"{section}.rotation_by_sdk_p99",

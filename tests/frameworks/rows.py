@@ -84,14 +84,15 @@ ROWS = [
     node("langchain", "@langchain/openai", OURS),
     node("agents", "@openai/agents", OURS),
     node("anthropic", "@anthropic-ai/sdk", "WorkloadIdentityError", exchanges_by_itself=True),
-    go("openai", "github.com/openai/openai-go/v3", "*svidex.Error from ours"),
+    go("openai", "github.com/openai/openai-go/v3", "*svidex.Error from ours", quick=True),
     go("openaiStream", "github.com/openai/openai-go/v3", "*svidex.Error from ours"),
-    go("transport", "github.com/openai/openai-go/v3", "*url.Error from ours"),
-    go("langchaingo", "github.com/tmc/langchaingo", "*errors.errorString"),
+    go("transport", "github.com/openai/openai-go/v3", "*url.Error from ours", quick=True),
+    go("langchaingo", "github.com/tmc/langchaingo", "*errors.errorString", quick=True),
     go(
         "eino",
         "github.com/cloudwego/eino-ext/components/model/openai",
         "*fmt.wrapError from ours",
+        quick=True,
     ),
     go(
         "genkit",
