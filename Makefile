@@ -28,7 +28,10 @@ test: setup-test emulator python node go ## everything: formats, lints, all suit
 test-long: setup-test emulator python node go ## the same with full counts, and the soak
 	@tests/run.py --long
 
+# What is measured is compiled as `make dist` compiles it.
 .PHONY: bench
+bench: export CARGO_PROFILE_RELEASE_LTO = fat
+bench: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS = 1
 bench: setup-test emulator python node go ## beside the peers, as ratios
 	@VENV=$(VENV) tests/bench/run.sh
 
