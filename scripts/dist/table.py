@@ -1,0 +1,124 @@
+"""What a release holds for each target, and what proves it, as a Markdown table."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from targets import TARGETS, Target, here
+
+# The tests of tests/dist that run the file: on this machine's own target, on another.
+PROOFS = {
+    "wheel": ("test_pip_into_a_fresh_environment", "test_the_wheel_under"),
+    "npm": ("test_npm_into_an_empty_project", "test_the_addon_under"),
+    "go": ("test_go_get_and_build", "test_go_get_and_build"),
+    "c": ("test_a_c_program", "test_a_c_program"),
+    "command": ("test_the_command_alone", "test_the_command_alone"),
+}
+# Where no interpreter of that libc is at hand, that file is examined and not run.
+EXAMINED = "test_nothing_needs"
+
+
+@dataclass(frozen=True)
+class Cell:
+    target: Target
+    kind: str
+    path: Path
+
+    @property
+    def needs(self) -> str:
+        """The newest symbol version of glibc that it asks for, or which libc it is for."""
+        if self.target.system == "darwin":
+            return f"macOS {self.target.libc_version}"
+        if self.kind == "go":
+            return "that of the program's linker"
+        if self.kind == "command":
+            return "static"
+        if self.target.is_musl:
+            return f"musl {self.target.libc_version}"
+        newest = max(_glibc_versions(self.path))
+        return "GLIBC_" + ".".join(map(str, newest))
+
+    @property
+    def proof(self) -> str:
+        if self.target.system == "darwin" and here().system != "darwin":
+            return "links; a Mac runs `make dist-test TARGETS=native`"
+        at_home, elsewhere = PROOFS[self.kind]
+        test = at_home if self.target == here() else elsewhere
+        if self.target.is_musl and self.kind in ("wheel", "npm"):
+            test = EXAMINED
+        names = (
+            test
+            if self.target == here() and self.kind in ("wheel", "npm")
+            else f"{test} and {self.target.npm}"
+        )
+        return f'`pytest tests/dist -k "{names}"`'
+
+
+def print_table(dist: Path) -> None:
+    print("| target | | file | bytes | libc | proved by |")
+    print("|---|---|---|--:|---|---|")
+    for cell in _cells(dist):
+        size = f"{cell.path.stat().st_size:,}"
+        fields = [
+            cell.target.npm,
+            cell.kind,
+            cell.path.name,
+            size,
+            cell.needs,
+            cell.proof,
+        ]
+        print(f"| {' | '.join(fields)} |")
+
+
+def _cells(dist: Path) -> Iterator[Cell]:
+    for target in TARGETS:
+        patterns = {
+            "wheel": f"python/svidex-*-{target.wheel}.whl",
+            "npm": f"npm/svidex-{target.npm}-*.tgz",
+            "go": "go/**/bindings/go/@v/*.zip",
+            "c": f"c/svidex-c-*-{target.npm}.tar.gz",
+            "command": f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz",
+        }
+        if not target.is_stand_alone:
+            del patterns["command"]
+        if not any(dist.glob(patterns["wheel"])):
+            continue
+        for kind, pattern in patterns.items():
+            for path in dist.glob(pattern):
+                yield Cell(target, kind, path)
+
+
+def _glibc_versions(archive: Path) -> Iterator[tuple[int, ...]]:
+    for content in _contents(archive):
+        if not content.startswith(b"\x7fELF"):
+            continue
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            said = subprocess.run(
+                ["readelf", "-W", "-V", file.name],
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+            ).stdout
+        for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", said):
+            yield tuple(map(int, version.split(".")))
+
+
+def _contents(archive: Path) -> Iterator[bytes]:
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as opened:
+            yield from map(opened.read, opened.namelist())
+        return
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            file = packed.extractfile(member) if member.isfile() else None
+            if file:
+                yield file.read()
