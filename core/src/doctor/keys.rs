@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p521::ecdsa::signature::Verifier as _;
 use ring::signature as sig;
 use serde_json::Value;
 
@@ -70,13 +71,10 @@ pub(super) fn verify(token: &str, alg: &str, key: &Value) -> Verdict {
 }
 
 fn of_curve(alg: &str, key: &Value, input: &str, signature: &[u8]) -> Verdict {
-    let (curve, size, algorithm) = match alg {
-        "ES256" => ("P-256", 32, &sig::ECDSA_P256_SHA256_FIXED),
-        "ES384" => ("P-384", 48, &sig::ECDSA_P384_SHA384_FIXED),
-        _ if key["crv"] == "P-521" => {
-            return Verdict::NotHere("a signature on P-521 cannot be verified here");
-        }
-        _ => return Verdict::OtherKind,
+    let (curve, size) = match alg {
+        "ES256" => ("P-256", 32),
+        "ES384" => ("P-384", 48),
+        _ => ("P-521", 66),
     };
     if key["crv"] != curve {
         return Verdict::OtherKind;
@@ -88,10 +86,24 @@ fn of_curve(alg: &str, key: &Value, input: &str, signature: &[u8]) -> Verdict {
             _ => return Verdict::Malformed(name),
         }
     }
-    let key = sig::UnparsedPublicKey::new(algorithm, point);
-    match key.verify(input.as_bytes(), signature) {
-        Ok(()) => Verdict::Right,
-        Err(_) => Verdict::Wrong,
+    let by_ring = |algorithm| {
+        let key = sig::UnparsedPublicKey::new(algorithm, &point);
+        key.verify(input.as_bytes(), signature).is_ok()
+    };
+    let is_right = match alg {
+        "ES256" => by_ring(&sig::ECDSA_P256_SHA256_FIXED),
+        "ES384" => by_ring(&sig::ECDSA_P384_SHA384_FIXED),
+        _ => p521::ecdsa::VerifyingKey::from_sec1_bytes(&point)
+            .and_then(|key| {
+                let signature = p521::ecdsa::Signature::from_slice(signature)?;
+                key.verify(input.as_bytes(), &signature)
+            })
+            .is_ok(),
+    };
+    if is_right {
+        Verdict::Right
+    } else {
+        Verdict::Wrong
     }
 }
 
@@ -182,13 +194,35 @@ mod tests {
                 Verdict::NotHere(_)
             ));
             let p521 = json!({"kty": "EC", "crv": "P-521"});
-            assert!(matches!(
-                verify(&token, "ES512", &p521),
-                Verdict::NotHere(_)
-            ));
+            assert_eq!(verify(&token, "ES512", &p521), Verdict::Malformed("x"));
             assert_eq!(verify(&token, alg, &p521), Verdict::OtherKind);
+            assert_eq!(verify(&token, "ES512", &key), Verdict::OtherKind);
             assert_eq!(verify(&token, alg, &json!({})), Verdict::Malformed("kty"));
         }
+    }
+
+    #[test]
+    fn a_signature_that_openssl_made_on_p_521() {
+        let input =
+            "eyJhbGciOiJFUzUxMiIsImtpZCI6ImEifQ.eyJzdWIiOiJzcGlmZmU6Ly9leGFtcGxlLm9yZy9hIn0";
+        let signature = "APiiu_JlaZ0CqJiaVb_t9feftA3FA0JjBzZikFuOaxIg40flzLwclZ6a6ZMF-eCsNQXg0ojvt2H4\
+            d56aH9Z6N6FaAOVXQYZwpqBRb7yusqp1QRJUPBQHmpPmz5qK6DD3T9K6s6Cy1P_-nnfEL2Pe36UmPmt3REJMtFfnaKq2\
+            HEn9v14N";
+        let key = json!({
+            "kty": "EC",
+            "crv": "P-521",
+            "x": "ATJxQPtKjdLT2nVIybkBGkk345LauseAhQlMT-ZZ-YphUeKXBwdKysvjiXwT6QQrQvyUFaBXojCbTCgxQfAxXm3t",
+            "y": "AWs4NzQa5_q6tCst9APCsPb7knC366eCfRNB0dhOcdpsVhcH6oOMEI0DLMhMUqirdliUytWNXaYjJ5YTmV0E4kwp",
+        });
+        let verdict = |input: &str, signature: &str, key: &Value| {
+            verify(&format!("{input}.{signature}"), "ES512", key)
+        };
+        assert_eq!(verdict(input, signature, &key), Verdict::Right);
+        assert_eq!(verdict("e30.e30", signature, &key), Verdict::Wrong);
+        assert_eq!(verdict(input, "AAAA", &key), Verdict::Wrong);
+        let mut turned = key.clone();
+        turned["x"] = key["y"].clone();
+        assert_eq!(verdict(input, signature, &turned), Verdict::Wrong);
     }
 
     #[test]
