@@ -8,7 +8,10 @@ import stat
 import tarfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The first that a zip file can say.
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -32,15 +35,11 @@ def file(name: str, path: Path) -> Entry:
 
 def write_zip(path: Path, entries: list[Entry]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(
-        path, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL
-    ) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
         for entry in entries:
             info = zipfile.ZipInfo(entry.name, DATE)
             info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = (
-                stat.S_IFREG | (0o755 if entry.executable else 0o644)
-            ) << 16
+            info.external_attr = (stat.S_IFREG | (0o755 if entry.executable else 0o644)) << 16
             archive.writestr(info, entry.content)
     return path
 

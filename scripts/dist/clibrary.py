@@ -7,13 +7,17 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import archives
 import crates
 import tools
 from compile import BUILT, ROOT, Compiled
-from targets import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from targets import Target
 
 HEADER = ROOT / "include/svidex.h"
 # Sources of LLVM's unwinder, and what each kind of them is compiled with.
@@ -54,9 +58,7 @@ def _on_linux(target: Target, compiled: Compiled, folder: Path) -> CLibrary:
     static = folder / "libsvidex.a"
     unwinder = _unwinder(target, folder)
     script = ROOT / "ffi/archive.sh"
-    newest = max(
-        path.stat().st_mtime_ns for path in (compiled.static, unwinder, script)
-    )
+    newest = max(path.stat().st_mtime_ns for path in (compiled.static, unwinder, script))
     if not static.exists() or static.stat().st_mtime_ns <= newest:
         own = {"LD": binutils.ld, "OBJCOPY": binutils.objcopy, "AR": binutils.ar}
         command = [script, compiled.static, exports, unwinder, static]
@@ -104,9 +106,7 @@ def tarball(target: Target, library: CLibrary) -> Path:
     top = f"svidex-c-{version}-{target.npm}"
     suffix = target.shared_suffix
     full_name = (
-        f"libsvidex.{version}.dylib"
-        if target.system == "darwin"
-        else f"libsvidex.so.{version}"
+        f"libsvidex.{version}.dylib" if target.system == "darwin" else f"libsvidex.so.{version}"
     )
     config = (ROOT / "ffi/svidex.pc.in").read_text()
     for field, value in {
@@ -126,8 +126,7 @@ def tarball(target: Target, library: CLibrary) -> Path:
         *licenses(),
     ]
     entries = [
-        archives.Entry(f"{top}/{e.name}", e.content, e.executable, e.link_to)
-        for e in entries
+        archives.Entry(f"{top}/{e.name}", e.content, e.executable, e.link_to) for e in entries
     ]
     return archives.write_tar_gz(BUILT / f"{top}.tar.gz", entries)
 

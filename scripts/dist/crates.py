@@ -8,20 +8,18 @@ import hashlib
 import json
 import re
 import subprocess
-import tomllib
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomllib
 import tools
 from compile import BUILT, PACKAGES, ROOT
 from targets import TARGETS
 
 PUBLISHED = ["svidex", "svidex-cli"]
-LICENSE_FILE = re.compile(
-    r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re.IGNORECASE
-)
+LICENSE_FILE = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re.IGNORECASE)
 
 
 @functools.cache
@@ -60,25 +58,27 @@ def linked() -> list[Crate]:
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     is_macro = {
-        id: any("proc-macro" in target["kind"] for target in package["targets"])
-        for id, package in packages.items()
+        crate_id: any("proc-macro" in target["kind"] for target in package["targets"])
+        for crate_id, package in packages.items()
     }
     found: dict[str, Crate] = {}
-    waiting = [id for id, package in packages.items() if package["name"] in PACKAGES]
+    waiting = [
+        crate_id for crate_id, package in packages.items() if package["name"] in PACKAGES
+    ]
     while waiting:
-        id = waiting.pop()
-        if id in found or is_macro[id]:
+        crate_id = waiting.pop()
+        if crate_id in found or is_macro[crate_id]:
             continue
-        package = packages[id]
+        package = packages[crate_id]
         needs = [
             dependency["pkg"]
-            for dependency in nodes[id]["deps"]
+            for dependency in nodes[crate_id]["deps"]
             if any(kind["kind"] is None for kind in dependency["dep_kinds"])
             and not is_macro[dependency["pkg"]]
         ]
         waiting += needs
-        found[id] = Crate(
-            id,
+        found[crate_id] = Crate(
+            crate_id,
             package["name"],
             package["version"],
             # The old way to write OR.
@@ -109,9 +109,7 @@ def third_party_notices() -> Path:
         if crate.is_ours:
             continue
         owner = f"{crate.name} {crate.version} ({crate.license})"
-        files = sorted(
-            file for file in crate.folder.iterdir() if LICENSE_FILE.match(file.name)
-        )
+        files = sorted(file for file in crate.folder.iterdir() if LICENSE_FILE.match(file.name))
         for file in files:
             if file.is_file():
                 add(file.read_text(errors="replace"), owner)
@@ -134,13 +132,11 @@ def third_party_notices() -> Path:
     parts = [
         (
             f"svidex ({manifest()['repository']}) is licensed under the Apache\n"
-            "License, Version 2.0: see LICENSE. It contains the following, each under the licence\n"
-            "that stands below its name."
+            "License, Version 2.0: see LICENSE. It contains the following, each under the\n"
+            "licence that stands below its name."
         )
     ]
-    for text, owners in sorted(
-        texts.items(), key=lambda item: (item[1][0].lower(), item[0])
-    ):
+    for text, owners in sorted(texts.items(), key=lambda item: (item[1][0].lower(), item[0])):
         parts.append(
             f"{rule}\n" + "\n".join(sorted(owners, key=str.lower)) + f"\n{rule}\n{text}"
         )
@@ -149,13 +145,9 @@ def third_party_notices() -> Path:
 
 def _license_text(expression: str, authors: tuple[str, ...]) -> str:
     if "MIT" not in expression:
-        raise SystemExit(
-            f"dist: a crate under {expression} holds no licence text: add it here"
-        )
+        raise SystemExit(f"dist: a crate under {expression} holds no licence text: add it here")
     holders = ", ".join(re.sub(r"\s*<.*?>", "", author) for author in authors)
-    return MIT.format(
-        holders=holders or "its authors, as the crate's repository names them"
-    )
+    return MIT.format(holders=holders or "its authors, as the crate's repository names them")
 
 
 MIT = """Copyright (c) {holders}
@@ -225,7 +217,7 @@ def bill_of_materials() -> Path:
         + [
             {
                 "ref": _purl(crate),
-                "dependsOn": sorted(references[id] for id in crate.needs),
+                "dependsOn": sorted(references[needed] for needed in crate.needs),
             }
             for crate in linked()
         ],

@@ -50,9 +50,7 @@ def _apt(*arguments: str, directory: Path) -> None:
     # Its warning that it cannot change to another user would be all it has to say.
     options += ["APT::Sandbox::User=root", f"APT::Architecture={own}"]
     options += [f"APT::Architectures::={cpu}" for cpu in ("amd64", "arm64")]
-    command = ["apt-get", "-qq"] + [
-        part for option in options for part in ("-o", option)
-    ]
+    command = ["apt-get", "-qq"] + [part for option in options for part in ("-o", option)]
     fresh = lists / "updated"
     if not fresh.exists() or time.time() - fresh.stat().st_mtime > A_DAY_SECONDS:
         subprocess.run([*command, "update"], check=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import archives
 import crates
 from clibrary import HEADER, CLibrary, licenses
 from compile import BUILT, ROOT
-from targets import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from targets import Target
 
 MODULES = [ROOT / "bindings/go", ROOT / "bindings/go/svidexopenai"]
 DATE = "1980-01-01T00:00:00Z"

@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import crates
 from clibrary import licenses
 from compile import BUILT, ROOT, Compiled
 from targets import TARGETS, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROJECT = ROOT / "bindings/node"
 STAGE = BUILT / "npm"

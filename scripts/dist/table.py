@@ -7,11 +7,14 @@ import subprocess
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from targets import TARGETS, Target, here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 # The tests of tests/dist that run the file: on this machine's own target, on another.
 PROOFS = {

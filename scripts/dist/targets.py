@@ -108,16 +108,10 @@ TARGETS = [
 
 def here() -> Target:
     """The target of this machine."""
-    cpu = {"arm64": "aarch64", "AMD64": "x86_64"}.get(
-        platform.machine(), platform.machine()
-    )
+    cpu = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
     system = "darwin" if platform.system() == "Darwin" else "linux"
     libc = (
-        ""
-        if system == "darwin"
-        else "glibc"
-        if platform.libc_ver()[0] == "glibc"
-        else "musl"
+        "" if system == "darwin" else "glibc" if platform.libc_ver()[0] == "glibc" else "musl"
     )
     for target in TARGETS:
         if (target.cpu, target.system, target.libc) == (cpu, system, libc):

@@ -112,9 +112,7 @@ def binutils_for(target: Target) -> Binutils:
     if all(shutil.which(name) for name in names):
         return Binutils(*names)
     root = debian.unpack("llvm", DEBIAN_LLVM)
-    return Binutils(
-        *(str(_wrapper(root, f"usr/lib/llvm-22/bin/{name}")) for name in names)
-    )
+    return Binutils(*(str(_wrapper(root, f"usr/lib/llvm-22/bin/{name}")) for name in names))
 
 
 @functools.cache
@@ -124,9 +122,7 @@ def macos_tools() -> tuple[str, str]:
         return "strip", "otool"
     root = debian.unpack("llvm", DEBIAN_LLVM)
     names = ("llvm-strip", "llvm-otool")
-    strip, otool = (
-        str(_wrapper(root, f"usr/lib/llvm-22/bin/{name}")) for name in names
-    )
+    strip, otool = (str(_wrapper(root, f"usr/lib/llvm-22/bin/{name}")) for name in names)
     return strip, otool
 
 
@@ -135,9 +131,7 @@ def _wrapper(root: Path, program: str) -> Path:
     (in the environment of all that it starts, they would be everybody's)."""
     script = root / "bin" / Path(program).name
     if not script.exists():
-        libraries = ":".join(
-            str(folder) for folder in sorted(root.glob("usr/lib/*-linux-gnu"))
-        )
+        libraries = ":".join(str(folder) for folder in sorted(root.glob("usr/lib/*-linux-gnu")))
         script.parent.mkdir(exist_ok=True)
         text = f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {root / program} "$@"\n'
         new = script.with_suffix(".new")

@@ -30,9 +30,7 @@ def run(tmp_path: Path) -> Run:
     absent = tmp_path / "absent"
     absent.mkdir()
     for tool in ("cargo", "rustc"):
-        (absent / tool).write_text(
-            f"#!/bin/sh\necho '{tool} was called' >&2\nexit 99\n"
-        )
+        (absent / tool).write_text(f"#!/bin/sh\necho '{tool} was called' >&2\nexit 99\n")
         (absent / tool).chmod(0o755)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(OWN)

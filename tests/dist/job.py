@@ -13,9 +13,7 @@ import subprocess
 import sys
 import urllib.request
 
-output = subprocess.run(
-    sys.argv[1:], check=True, stdout=subprocess.PIPE, text=True
-).stdout
+output = subprocess.run(sys.argv[1:], check=True, stdout=subprocess.PIPE, text=True).stdout
 identity, _, token = output.strip().rpartition(" ")
 request = urllib.request.Request(
     os.environ["OPENAI_BASE_URL"] + "/responses",

@@ -9,10 +9,10 @@ import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import tools
-from targets import Target
 from world import (
     CHOSEN,
     DIST,
@@ -23,6 +23,9 @@ from world import (
     platform_package,
     wheel,
 )
+
+if TYPE_CHECKING:
+    from targets import Target
 
 # Parts of glibc that were files of their own before 2.34, and its loader. musl is one.
 GLIBC = re.compile(r"lib(c|m|pthread|dl|rt|util)\.so\.\d|ld-linux-[\w-]+\.so\.\d")
@@ -51,9 +54,7 @@ def native_files(target: Target) -> dict[str, bytes]:
     found = {}
     archives = [wheel(target), platform_package(target), c_tarball(target)]
     if target.is_stand_alone:
-        archives.append(
-            artifact(f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz")
-        )
+        archives.append(artifact(f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz"))
     for archive in archives:
         for name, content in contents(archive).items():
             if content.startswith((b"\x7fELF", b"\xcf\xfa\xed\xfe")):
@@ -73,21 +74,15 @@ def test_nothing_needs_a_library_but_libc(target: Target, tmp_path: Path) -> Non
     allowed = MUSL if target.is_musl else GLIBC
     for name, content in native_files(target).items():
         needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf(content, tmp_path, "-d"))
-        assert [
-            library for library in needed if not allowed.fullmatch(library)
-        ] == [], name
+        assert [library for library in needed if not allowed.fullmatch(library)] == [], name
         if "command" in name or name.startswith(f"svidex-{VERSION}-linux"):
             assert needed == [], f"{name} is not static"
 
 
 @each_linux
-def test_no_symbol_is_newer_than_the_oldest_libc(
-    target: Target, tmp_path: Path
-) -> None:
+def test_no_symbol_is_newer_than_the_oldest_libc(target: Target, tmp_path: Path) -> None:
     for name, content in native_files(target).items():
-        versions = set(
-            re.findall(r"GLIBC_(\d+(?:\.\d+)+)", readelf(content, tmp_path, "-V"))
-        )
+        versions = set(re.findall(r"GLIBC_(\d+(?:\.\d+)+)", readelf(content, tmp_path, "-V")))
         if target.is_musl:
             assert versions == set(), name
             continue
@@ -144,18 +139,14 @@ def test_every_artifact_has_its_licence_version_and_address() -> None:
         found = contents(archive)
         names = {Path(name).name for name in found}
         assert "LICENSE" in names, archive
-        is_source = (
-            archive.suffix == ".crate" or archive.name == f"svidex-{VERSION}.tar.gz"
-        )
+        is_source = archive.suffix == ".crate" or archive.name == f"svidex-{VERSION}.tar.gz"
         is_binary = any(
             content.startswith((b"\x7fELF", b"\xcf\xfa\xed\xfe", b"!<arch>"))
             for content in found.values()
         )
         assert is_source or not is_binary or "THIRD-PARTY-NOTICES" in names, archive
         assert VERSION in str(archive), archive
-        text = b"".join(
-            content for name, content in found.items() if not name.endswith(".a")
-        )
+        text = b"".join(content for name, content in found.items() if not name.endswith(".a"))
         assert b"github.com/svidex/svidex" in text, archive
 
 
@@ -172,9 +163,7 @@ def test_the_sums_are_those_of_all_files() -> None:
     for line in lines:
         digest, name = line.split("  ", 1)
         said[name] = digest
-    files = [
-        path for path in DIST.rglob("*") if path.is_file() and path.name != "SHA256SUMS"
-    ]
+    files = [path for path in DIST.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
     assert said == {
         str(path.relative_to(DIST)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files

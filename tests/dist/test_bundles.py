@@ -73,7 +73,10 @@ def test_webpack(project: Run, how: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["bun environment.mjs", "deno run --allow-all --node-modules-dir=manual environment.mjs"],
+    [
+        "bun environment.mjs",
+        "deno run --allow-all --node-modules-dir=manual environment.mjs",
+    ],
     ids=["bun", "deno"],
 )
 def test_other_runtimes_have_their_environment(project: Run, command: str) -> None:
@@ -99,7 +102,13 @@ def test_pyinstaller(run: Run, form: str) -> None:
     """Without a flag of ours, or a hook."""
     tools = python_tools(["pyinstaller==6.22.3"])
     run(sys.executable, "-m", "zipfile", "-e", wheel(NATIVE), "site")
-    command: list[str | Path] = [tools / "pyinstaller", form, "--noconfirm", "--log-level", "ERROR"]
+    command: list[str | Path] = [
+        tools / "pyinstaller",
+        form,
+        "--noconfirm",
+        "--log-level",
+        "ERROR",
+    ]
     command += ["--paths", run.folder / "site", PROGRAMS / "main.py"]
     run(*command, PYINSTALLER_CONFIG_DIR=str(run.folder / "cache"))
     shutil.rmtree(run.folder / "site")

@@ -8,10 +8,9 @@ import os
 import shutil
 import sys
 import tarfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from targets import Target
 from world import (
     ARM64_CXX,
     ARM64_LIBC,
@@ -33,6 +32,11 @@ from world import (
     root,
     wheel,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from targets import Target
 
 
 def targets(*, libc: str) -> list[Target]:
@@ -89,9 +93,7 @@ def test_the_source_builds_with_rust_alone(run: Run) -> None:
 
 
 @each(LINUX)
-def test_pip_takes_the_wheel_for_every_platform_of_its_tag(
-    run: Run, target: Target
-) -> None:
+def test_pip_takes_the_wheel_for_every_platform_of_its_tag(run: Run, target: Target) -> None:
     for platform in target.wheel.split("."):
         command = [
             sys.executable,
@@ -112,9 +114,7 @@ def test_pip_takes_the_wheel_for_every_platform_of_its_tag(
             ":all:",
         ]
         run(*command, "--find-links", str(DIST / "python"), "svidex")
-        assert [file.name for file in (run.folder / platform).iterdir()] == [
-            wheel(target).name
-        ]
+        assert [file.name for file in (run.folder / platform).iterdir()] == [wheel(target).name]
 
 
 @each([target for target in targets(libc="glibc") if target != NATIVE])
@@ -170,8 +170,7 @@ def test_every_platform_package_is_an_optional_one_of_the_main(run: Run) -> None
         assert file
         package = json.load(file)
     wanted = {
-        path.name.removesuffix(f"-{VERSION}.tgz")
-        for path in DIST.glob("npm/svidex-*-*-*.tgz")
+        path.name.removesuffix(f"-{VERSION}.tgz") for path in DIST.glob("npm/svidex-*-*-*.tgz")
     }
     assert wanted <= set(package["optionalDependencies"])
     assert set(package["optionalDependencies"].values()) == {package["version"]}
@@ -217,9 +216,7 @@ def test_go_get_and_build(run: Run, target: Target, linked: str) -> None:
     run.job(*emulate(target, ARM64_LIBC), "./program")
 
 
-@pytest.mark.skipif(
-    NATIVE not in LINUX or NATIVE.is_musl, reason="only where the tag is wrong"
-)
+@pytest.mark.skipif(NATIVE not in LINUX or NATIVE.is_musl, reason="only where the tag is wrong")
 def test_go_says_which_tag_is_wrong(run: Run) -> None:
     environment = go_environment(run)
     shutil.copy(PROGRAMS / "main.go", run.folder)
@@ -244,8 +241,7 @@ def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> Non
     if linked == "static":
         # By its file, for beside it lies the shared one, which linkers prefer.
         flags = [
-            str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag
-            for flag in flags
+            str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag for flag in flags
         ]
     command = [
         *compiler(target).split(),

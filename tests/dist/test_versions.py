@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from world import ROOT, VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def release(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

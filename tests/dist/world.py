@@ -10,21 +10,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import debian
 import tools
 from targets import TARGETS, Target, here, named
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 DIST = ROOT / "dist"
 PROGRAMS = HERE / "programs"
-EMULATOR = Path(
-    os.environ.get("SVIDEX_EMULATOR_BIN") or ROOT / "target/debug/svidex-emulator"
-)
+EMULATOR = Path(os.environ.get("SVIDEX_EMULATOR_BIN") or ROOT / "target/debug/svidex-emulator")
 # Those that are to be in dist/: a list of names, by default all.
 CHOSEN = named(os.environ.get("SVIDEX_DIST_TARGETS", "").split()) or TARGETS
 LINUX = [target for target in CHOSEN if target.system == "linux"]
@@ -49,9 +49,7 @@ ARM64_CXX = [*ARM64_LIBC, "libstdc++6:arm64", "libgcc-s1:arm64"]
 def artifact(pattern: str) -> Path:
     """The one file of dist/ that matches."""
     found = list(DIST.glob(pattern))
-    assert len(found) == 1, (
-        f"dist/{pattern}: {found or 'nothing'}; `make dist` makes it"
-    )
+    assert len(found) == 1, f"dist/{pattern}: {found or 'nothing'}; `make dist` makes it"
     return found[0]
 
 

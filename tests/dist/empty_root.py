@@ -1,0 +1,49 @@
+"""Runs a program as an image does: in a root of its own, as a user without a name, with
+the agent's socket, which is linked into it.
+
+usage: svidex-emulator run -- python3 empty_root.py ROOT UID:GID PROGRAM ARGUMENTS…
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+SOCKET = "/spiffe-workload-api/spire-agent.sock"
+CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+
+
+def main() -> None:
+    root, (uid, gid) = Path(sys.argv[1]), map(int, sys.argv[2].split(":"))
+    environment = dict(os.environ)
+    agent = Path(environment["SPIFFE_ENDPOINT_SOCKET"].removeprefix("unix://"))
+    agent.chmod(0o777)  # as agents have it: whoever connects is told apart by attestation
+    inside = root / SOCKET.lstrip("/")
+    inside.unlink(missing_ok=True)
+    os.link(agent, inside)
+    environment["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{SOCKET}"
+    # The image's own roots count, and are those of the emulator's servers.
+    shutil.copy(environment.pop("SSL_CERT_FILE"), root / CERTIFICATES)
+
+    command = sys.argv[3:]
+    if os.geteuid() == 0:
+        os.chroot(root)
+        os.chdir("/")
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    else:
+        # Without privileges, in a namespace where it is that user.
+        namespace = [
+            "--user",
+            f"--map-user={uid}",
+            f"--map-group={gid}",
+            f"--root={root}",
+        ]
+        command = ["unshare", *namespace, *command]
+    os.execvpe(command[0], command, environment)
+
+
+main()
