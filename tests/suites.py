@@ -55,7 +55,9 @@ SUITES = [
         "(cd bindings/python && $VENV/bin/mypy python tests demo.py build_backend.py && "
         # What is Python's of the native class is there once `_methods` is imported.
         "$VENV/bin/python -c 'import runpy, svidex._methods; "
-        'runpy.run_module("mypy.stubtest", run_name="__main__")\' svidex._svidex)',
+        'runpy.run_module("mypy.stubtest", run_name="__main__")\' svidex._svidex && '
+        # Nothing that a user's checker would have to guess.
+        "PATH=$VENV/bin:$PATH pyright --verifytypes svidex --ignoreexternal)",
     ),
     lint("node", "npm run --silent lint", "bindings/node"),
     lint(

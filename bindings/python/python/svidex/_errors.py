@@ -56,43 +56,43 @@ class Error(Exception):
 class InvalidConfigError(Error, ValueError):
     """A setting is missing or has a wrong value. The message names it."""
 
-    kind = "invalid_config"
+    kind: ClassVar[ErrorKind] = "invalid_config"
 
 
 class SourceUnavailableError(Error):
     """The Workload API or the token file could not be reached or read."""
 
-    kind = "source_unavailable"
+    kind: ClassVar[ErrorKind] = "source_unavailable"
 
 
 class PermissionDeniedError(Error):
     """The Workload API issues no identity to this process: it is not registered."""
 
-    kind = "permission_denied"
+    kind: ClassVar[ErrorKind] = "permission_denied"
 
 
 class InvalidSubjectTokenError(Error):
     """The source answered, but not with a usable JWT-SVID."""
 
-    kind = "invalid_subject_token"
+    kind: ClassVar[ErrorKind] = "invalid_subject_token"
 
 
 class ExchangeRejectedError(Error):
     """The token endpoint refused the exchange: see `oauth_code`."""
 
-    kind = "exchange_rejected"
+    kind: ClassVar[ErrorKind] = "exchange_rejected"
 
 
 class ExchangeUnavailableError(Error):
     """The token endpoint could not be reached, or could not answer."""
 
-    kind = "exchange_unavailable"
+    kind: ClassVar[ErrorKind] = "exchange_unavailable"
 
 
 class TimeoutError(Error, builtins.TimeoutError):  # noqa: A001 (it is one)
     """The deadline passed before any attempt had ended."""
 
-    kind = "timeout"
+    kind: ClassVar[ErrorKind] = "timeout"
 
 
 class CancelledError(Error):
@@ -101,19 +101,19 @@ class CancelledError(Error):
     A cancelled asyncio task sees `asyncio.CancelledError` as always, not this.
     """
 
-    kind = "cancelled"
+    kind: ClassVar[ErrorKind] = "cancelled"
 
 
 class ClosedError(Error):
     """The provider was closed."""
 
-    kind = "closed"
+    kind: ClassVar[ErrorKind] = "closed"
 
 
 class InternalError(Error):
     """A defect in svidex."""
 
-    kind = "internal"
+    kind: ClassVar[ErrorKind] = "internal"
 
 
 _BY_KIND: dict[str, type[Error]] = {

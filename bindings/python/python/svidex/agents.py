@@ -27,7 +27,7 @@ __all__ = ["TraceExporter"]
 _MARKER = "svidex"
 
 
-class TraceExporter(BackendSpanExporter):  # type: ignore[misc]
+class TraceExporter(BackendSpanExporter):
     """`BackendSpanExporter` with the access tokens of a `svidex.Provider` (default:
     `svidex.default_provider()`), each export with the one that is good then. Takes by
     name what that takes beside a key.
