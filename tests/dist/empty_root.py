@@ -17,7 +17,9 @@ CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 def main() -> None:
     root, (uid, gid) = Path(sys.argv[1]), map(int, sys.argv[2].split(":"))
-    environment = dict(os.environ)
+    # An image has no other variables than those that its user gives it.
+    given = ("OPENAI_", "SPIFFE_", "SVIDEX_", "SSL_CERT_FILE")
+    environment = {name: value for name, value in os.environ.items() if name.startswith(given)}
     agent = Path(environment["SPIFFE_ENDPOINT_SOCKET"].removeprefix("unix://"))
     agent.chmod(0o777)  # as agents have it: whoever connects is told apart by attestation
     inside = root / SOCKET.lstrip("/")
@@ -26,6 +28,7 @@ def main() -> None:
     environment["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{SOCKET}"
     # The image's own roots count, and are those of the emulator's servers.
     shutil.copy(environment.pop("SSL_CERT_FILE"), root / CERTIFICATES)
+    (root / CERTIFICATES).chmod(0o644)
 
     command = sys.argv[3:]
     if os.geteuid() == 0:
@@ -43,7 +46,7 @@ def main() -> None:
             f"--root={root}",
         ]
         command = ["unshare", *namespace, *command]
-    os.execvpe(command[0], command, environment)
+    os.execve(command[0], command, environment)
 
 
 main()
