@@ -25,7 +25,7 @@ import npm_packages
 import python_packages
 from archives import Entry, file, write_tar_gz
 from compile import BUILT, ROOT, check_for, compile_for
-from table import print_table
+from contents import print_table
 from targets import TARGETS, Target, named
 
 DIST = ROOT / "dist"

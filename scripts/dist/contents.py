@@ -80,22 +80,29 @@ def print_table(dist: Path) -> None:
         print(f"| {' | '.join(fields)} |")
 
 
+def files(dist: Path, target: Target) -> dict[str, Path]:
+    """Those of dist/ for a target, by kind. Without a wheel it was not built."""
+    patterns = {
+        "wheel": f"python/svidex-*-{target.wheel}.whl",
+        "npm": f"npm/svidex-{target.npm}-*.tgz",
+        "go": "go/**/bindings/go/@v/*.zip",
+        "c": f"c/svidex-c-*-{target.npm}.tar.gz",
+        "command": f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz",
+    }
+    if not target.is_stand_alone:
+        del patterns["command"]
+    if not any(dist.glob(patterns["wheel"])):
+        return {}
+    found = {}
+    for kind, pattern in patterns.items():
+        (found[kind],) = dist.glob(pattern)
+    return found
+
+
 def _cells(dist: Path) -> Iterator[Cell]:
     for target in TARGETS:
-        patterns = {
-            "wheel": f"python/svidex-*-{target.wheel}.whl",
-            "npm": f"npm/svidex-{target.npm}-*.tgz",
-            "go": "go/**/bindings/go/@v/*.zip",
-            "c": f"c/svidex-c-*-{target.npm}.tar.gz",
-            "command": f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz",
-        }
-        if not target.is_stand_alone:
-            del patterns["command"]
-        if not any(dist.glob(patterns["wheel"])):
-            continue
-        for kind, pattern in patterns.items():
-            for path in dist.glob(pattern):
-                yield Cell(target, kind, path)
+        for kind, path in files(dist, target).items():
+            yield Cell(target, kind, path)
 
 
 def _glibc_versions(archive: Path) -> Iterator[tuple[int, ...]]:
