@@ -24,8 +24,6 @@ sys.path.insert(0, str(ROOT / "bindings/python/tests"))
 from emulator import OwnEmulator
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
 # A call that takes longer hangs.
@@ -71,12 +69,7 @@ class Program:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._process:
             self._process.kill()
 
