@@ -48,6 +48,7 @@ SUITES = [
         "$VENV/bin/ruff check . scripts/dist tests/dist && "
         "$VENV/bin/ruff format --check . scripts/dist tests/dist && "
         "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs tests/deploy && "
+        "MYPYPATH=scripts/dist $VENV/bin/mypy --strict tests/versions.py && "
         "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
         # Not python/, whose rows import what is installed in other environments.

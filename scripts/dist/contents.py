@@ -24,7 +24,7 @@ PROOFS = {
     "c": ("test_a_c_program", "test_a_c_program"),
     "command": ("test_the_command_alone", "test_the_command_alone"),
 }
-# Where no interpreter of that libc is at hand, that file is examined and not run.
+# Where no interpreter can be had for a file, it is examined and not run.
 EXAMINED = "test_nothing_needs"
 
 
@@ -49,25 +49,27 @@ class Cell:
         return "GLIBC_" + ".".join(map(str, newest))
 
     @property
+    def tests(self) -> list[str]:
+        """Words of the names of the tests that run it here."""
+        at_home, elsewhere = PROOFS[self.kind]
+        test = at_home if self.target == here() else elsewhere
+        if self.target.is_musl and self.kind == "wheel" and self.target.cpu != here().cpu:
+            test = EXAMINED
+        # That of this machine alone goes by one name.
+        alone = self.target == here() and self.kind in ("wheel", "npm")
+        return [test] if alone else [test, self.target.npm]
+
+    @property
     def proof(self) -> str:
         if self.target.system == "darwin" and here().system != "darwin":
             return "links; a Mac runs `make dist-test TARGETS=native`"
-        at_home, elsewhere = PROOFS[self.kind]
-        test = at_home if self.target == here() else elsewhere
-        if self.target.is_musl and self.kind in ("wheel", "npm"):
-            test = EXAMINED
-        names = (
-            test
-            if self.target == here() and self.kind in ("wheel", "npm")
-            else f"{test} and {self.target.npm}"
-        )
-        return f'`pytest tests/dist -k "{names}"`'
+        return f'`pytest tests/dist -k "{" and ".join(self.tests)}"`'
 
 
 def print_table(dist: Path) -> None:
     print("| target | | file | bytes | libc | proved by |")
     print("|---|---|---|--:|---|---|")
-    for cell in _cells(dist):
+    for cell in cells(dist):
         size = f"{cell.path.stat().st_size:,}"
         fields = [
             cell.target.npm,
@@ -99,7 +101,7 @@ def files(dist: Path, target: Target) -> dict[str, Path]:
     return found
 
 
-def _cells(dist: Path) -> Iterator[Cell]:
+def cells(dist: Path) -> Iterator[Cell]:
     for target in TARGETS:
         for kind, path in files(dist, target).items():
             yield Cell(target, kind, path)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tools
+from contents import cells
 from world import (
     CHOSEN,
     DIST,
+    HERE,
     LINUX,
+    ROOT,
     VERSION,
     artifact,
     c_tarball,
@@ -168,6 +172,16 @@ def test_the_sums_are_those_of_all_files() -> None:
         str(path.relative_to(DIST)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
     }
+
+
+def test_what_the_table_calls_a_proof_is_a_test() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", str(HERE)]
+    listed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    names = listed.stdout.splitlines()
+    for cell in cells(DIST):
+        if cell.target in LINUX:
+            found = [name for name in names if all(word in name for word in cell.tests)]
+            assert found, cell.proof
 
 
 def test_the_bill_of_materials_names_what_is_linked() -> None:

@@ -67,7 +67,7 @@ class Image:
         program = [*self.entry_point, *(arguments or self.default)]
         return [
             sys.executable,
-            str(HERE / "empty_root.py"),
+            str(HERE / "in_root.py"),
             str(self.root),
             self.user,
             *program,

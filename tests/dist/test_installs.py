@@ -11,6 +11,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+from interpreters import glibc_node, musl_loader, musl_node, musl_python
 from world import (
     ARM64_CXX,
     ARM64_LIBC,
@@ -25,8 +26,8 @@ from world import (
     artifact,
     c_tarball,
     compiler,
+    cross_compiler,
     emulate,
-    musl_loader,
     npm_project,
     platform_package,
     root,
@@ -131,6 +132,19 @@ def test_the_wheel_under_another_processor_s_python(run: Run, target: Target) ->
         )
 
 
+@each([target for target in targets(libc="musl") if target.cpu == NATIVE.cpu])
+def test_the_wheel_under_musl_s_python(run: Run, target: Target) -> None:
+    """As pip puts it there, by its tag."""
+    python = musl_python()
+    assert "musl" in run(python, "-c", "import sysconfig as s; print(s.get_config_vars())")
+    install = [sys.executable, "-m", "pip", "install", "--no-index", "--target", "site"]
+    install += ["--only-binary", ":all:", "--python-version", "3.13"]
+    install += ["--platform", target.wheel, "--find-links", str(DIST / "python")]
+    run(*install, "svidex")
+    for program in ([str(PROGRAMS / "main.py")], ["-m", "svidex", "token"]):
+        run.job(python, *program, PYTHONPATH=str(run.folder / "site"))
+
+
 # Node
 
 
@@ -141,27 +155,23 @@ def test_npm_into_an_empty_project(run: Run, target: Target) -> None:
     run.job("npx", "--offline", "svidex", "token")
 
 
-@each([target for target in targets(libc="glibc") if target != NATIVE])
-def test_the_addon_under_another_processor_s_node(run: Run, target: Target) -> None:
+def emulated_node(target: Target) -> list[str | Path]:
+    """What starts Node.js of that target on this machine."""
+    if target.is_musl:
+        return [*emulate(target), musl_loader(target), musl_node(target)]
+    return [*emulate(target, ARM64_CXX), glibc_node(target)]
+
+
+@each([target for target in LINUX if target != NATIVE])
+def test_the_addon_under_another_node(run: Run, target: Target) -> None:
     npm_project(run, platform_package(target))
-    other = run.folder / "other"
-    other.mkdir()
-    cpu = target.npm.split("-")[1]
-    (other / "package.json").write_text('{ "private": true }')
-    run(
-        "npm",
-        "install",
-        "--force",
-        "--no-audit",
-        "--no-fund",
-        "--prefix",
-        other,
-        f"node-linux-{cpu}@22",
-    )
-    node = other / f"node_modules/node-linux-{cpu}/bin/node"
-    run.job(*emulate(target, ARM64_CXX), node, "main.mjs")
-    command = run.folder / "node_modules/svidex/bin/svidex.js"
-    run.job(*emulate(target, ARM64_CXX), node, command, "token")
+    node = emulated_node(target)
+    assert target.libc in run(*node, "-p", LIBC_OF_NODE)
+    run.job(*node, "main.mjs")
+    run.job(*node, run.folder / "node_modules/svidex/bin/svidex.js", "token")
+
+
+LIBC_OF_NODE = "process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl'"
 
 
 def test_every_platform_package_is_an_optional_one_of_the_main(run: Run) -> None:
@@ -192,14 +202,12 @@ def go_environment(run: Run) -> dict[str, str]:
     }
 
 
-@each(LINUX)
-@pytest.mark.parametrize("linked", ["dynamic", "static"])
-def test_go_get_and_build(run: Run, target: Target, linked: str) -> None:
-    if linked == "static" and target.libc == "glibc" and target != NATIVE:
-        pytest.skip("the compiler for it links glibc dynamically only")
+def go_program(run: Run, target: Target, *, linked: str, oldest: bool = False) -> Path:
+    """Built by `go get` and `go build`: with this machine's compiler, or for the OLDEST
+    libc that svidex runs on."""
     environment = go_environment(run)
     environment["GOARCH"] = {"x86_64": "amd64", "aarch64": "arm64"}[target.cpu]
-    environment["CC"] = compiler(target)
+    environment["CC"] = cross_compiler(target) if oldest else compiler(target)
     shutil.copy(PROGRAMS / "main.go", run.folder)
     run("go", "mod", "init", "consumer", **environment)
     run("go", "get", f"github.com/svidex/svidex/bindings/go@v{VERSION}", **environment)
@@ -209,11 +217,20 @@ def test_go_get_and_build(run: Run, target: Target, linked: str) -> None:
     if linked == "static":
         build += ["-ldflags", "-linkmode external -extldflags -static"]
     run(*build, **environment)
-    needed = run("readelf", "-d", "program")
+    return run.folder / "program"
+
+
+@each(LINUX)
+@pytest.mark.parametrize("linked", ["dynamic", "static"])
+def test_go_get_and_build(run: Run, target: Target, linked: str) -> None:
+    if linked == "static" and target.libc == "glibc" and target != NATIVE:
+        pytest.skip("the compiler for it links glibc dynamically only")
+    program = go_program(run, target, linked=linked)
+    needed = run("readelf", "-d", program)
     assert "libgcc" not in needed
     if linked == "static":
         assert "NEEDED" not in needed
-    run.job(*emulate(target, ARM64_LIBC), "./program")
+    run.job(*emulate(target, ARM64_LIBC), program)
 
 
 @pytest.mark.skipif(NATIVE not in LINUX or NATIVE.is_musl, reason="only where the tag is wrong")
@@ -229,9 +246,10 @@ def test_go_says_which_tag_is_wrong(run: Run) -> None:
 # C
 
 
-@each(LINUX)
-@pytest.mark.parametrize("linked", ["dynamic", "static"])
-def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> None:
+def c_program(
+    run: Run, target: Target, *, linked: str, oldest: bool = False
+) -> tuple[Path, Path]:
+    """Built by pkg-config's flags, and the folder of its library."""
     library = unpacked(c_tarball(target), run.folder)
     environment = {"PKG_CONFIG_PATH": str(library / "lib/pkgconfig")}
     query = ["pkg-config", "--cflags", "--libs", "svidex"]
@@ -243,25 +261,28 @@ def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> Non
         flags = [
             str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag for flag in flags
         ]
-    command = [
-        *compiler(target).split(),
-        str(PROGRAMS / "main.c"),
-        *flags,
-        "-o",
-        "program",
-    ]
-    loader: list[str | Path] = []
-    if target.is_musl and linked == "dynamic":
-        command.append("-dynamic")
-        loader = [musl_loader(target)]
-    run(*command)
-    needed = run("readelf", "-d", "program")
+        if target == NATIVE:
+            flags.append("-static")
+    elif target.is_musl:
+        flags.append("-dynamic")
+    cc = cross_compiler(target) if oldest else compiler(target)
+    program = run.folder / "program"
+    run(*cc.split(), PROGRAMS / "main.c", *flags, "-o", program)
+    return program, library
+
+
+@each(LINUX)
+@pytest.mark.parametrize("linked", ["dynamic", "static"])
+def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> None:
+    program, library = c_program(run, target, linked=linked)
+    needed = run("readelf", "-d", program)
     assert "libgcc" not in needed
     assert ("libsvidex.so" in needed) == (linked == "dynamic")
+    loader = [musl_loader(target)] if target.is_musl and linked == "dynamic" else []
     run.job(
         *emulate(target, ARM64_LIBC if not target.is_musl else None),
         *loader,
-        "./program",
+        program,
         LD_LIBRARY_PATH=str(library / "lib"),
     )
 

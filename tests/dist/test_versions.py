@@ -1,7 +1,9 @@
-"""One version, from one place."""
+"""One version, from one place, and the oldest Rust that is promised."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -48,3 +50,30 @@ def test_a_release_sets_it_everywhere(tmp_path: Path) -> None:
     )
     assert release(tmp_path, "7.8.9").returncode == 1, "a heading is written once"
     assert release(tmp_path, "next").returncode == 2
+
+
+def test_no_crate_asks_for_a_newer_rust_than_is_promised() -> None:
+    """What our own code asks of the standard library clippy holds to the same promise."""
+    (promised,) = re.findall(
+        r'^rust-version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE
+    )
+    command = ["cargo", "metadata", "--locked", "--format-version", "1"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    packages = json.loads(listed.stdout)["packages"]
+    asked = {
+        f"{package['name']} {package['version']}": package["rust_version"]
+        for package in packages
+        if package["rust_version"]
+    }
+    assert len(asked) > len(packages) / 2
+    newer = {name: rust for name, rust in asked.items() if numbers(rust) > numbers(promised)}
+    assert newer == {}
+    for name, rust in asked.items():
+        if name.startswith("svidex"):
+            assert rust == promised, name
+    script = (ROOT / "scripts/setup.sh").read_text()
+    assert f"oldest_rust={promised}\n" in script
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:2]))

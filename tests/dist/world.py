@@ -4,21 +4,17 @@ machines that this one can play."""
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import debian
 import tools
 from targets import TARGETS, Target, here, named
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -126,29 +122,16 @@ def npm_project(run: Run, *archives: Path) -> None:
     shutil.copy(PROGRAMS / "main.mjs", run.folder)
 
 
-def _cached(kind: str, packages: list[str], fill: Callable[[Path], None]) -> Path:
-    """A folder of the user's cache, filled once for these packages."""
-    key = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
-    folder = debian.CACHE / f"{kind}-{key}"
-    if not folder.exists():
-        debian.CACHE.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        fill(partial)
-        partial.rename(folder)
-    return folder
-
-
 def npm_tools(packages: list[str]) -> Path:
-    """A node_modules folder with packages of the registry."""
+    """A node_modules folder with packages of the registry, of this platform or another."""
 
     def fill(folder: Path) -> None:
         (folder / "package.json").write_text('{ "private": true }')
-        install = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
+        install = ["npm", "install", "--force", "--no-audit", "--no-fund"]
+        install += ["--loglevel", "error"]
         subprocess.run([*install, *packages], cwd=folder, check=True)
 
-    return _cached("npm", packages, fill) / "node_modules"
+    return debian.cached("npm", packages, fill) / "node_modules"
 
 
 def python_tools(packages: list[str]) -> Path:
@@ -164,15 +147,11 @@ def python_tools(packages: list[str]) -> Path:
     return venv / "bin"
 
 
-def musl_loader(target: Target) -> Path:
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[target.cpu]
-    package = debian.unpack("musl", [f"musl:{architecture}"])
-    (loader,) = package.glob(f"lib/ld-musl-{target.cpu}.so.1")
-    return loader
-
-
 def compiler(target: Target) -> str:
     """A C compiler of that target: this machine's own, or zig as that of another."""
-    if target == NATIVE:
-        return "cc"
+    return "cc" if target == NATIVE else cross_compiler(target)
+
+
+def cross_compiler(target: Target) -> str:
+    """... for the oldest libc of it."""
     return f"{tools.zig() / 'zig'} cc -target {target.for_zig_cc}"

