@@ -88,7 +88,8 @@ node: ## the npm packages in bindings/node
 
 .PHONY: dist
 dist: ## what a release publishes, in dist/; TARGETS="native linux-arm64-musl" builds less
-	@$(PYTHON) scripts/dist $(if $(TARGETS),--only $(TARGETS))
+# PARTS: of several machines, each with a dist/ of its own.
+	@$(PYTHON) scripts/dist $(if $(TARGETS),--only $(TARGETS)) $(if $(PARTS),--join $(PARTS))
 
 .PHONY: dist-test
 dist-test: $(VENV)/bin/pytest emulator ## the files in dist/: what they claim, and every install

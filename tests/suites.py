@@ -30,6 +30,7 @@ SPIRE = "tests/spire/spire.py run -- "
 ACTIONLINT = "go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
 C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] tests/dist/programs/*.c"
+INSTALLED = "native linux-x64-musl"
 GO_MODULES = (
     "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go "
     "tests/frameworks/go/serve tests/frameworks/go tests/frameworks/go/genkit"
@@ -77,6 +78,14 @@ SUITES = [
     # Nothing of it can run here: that it compiles is all that this machine can tell.
     lint("macos", "python3 scripts/dist --check darwin-arm64 darwin-x64"),
     Suite("versions", f"{PYTHON} -m pytest -q tests/dist/test_versions.py"),
+    # Of this machine's own packages and one foreign kind; `make dist-test` tries the rest,
+    # and those that a release would publish.
+    Suite(
+        "installs",
+        f"export SVIDEX_DIST_QUICK=1 SVIDEX_DIST_TARGETS='{INSTALLED}' && "
+        f"python3 scripts/dist --only {INSTALLED} && "
+        f"{PYTHON} -m pytest -q tests/dist/test_installs.py -k 'not under_musl_s_python'",
+    ),
     Suite("core", "cargo test -p svidex"),
     Suite("api", "tests/api/run.sh"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
@@ -105,8 +114,13 @@ SUITES = [
     Suite("header", "cargo test -p svidex-ffi"),
     Suite("c", "tests/c/run.sh"),
     Suite("python", f"{PYTHON} -m pytest -q", "bindings/python"),
+    Suite("python-oldest", "tests/versions.py python 3.10"),
+    Suite("python-newest", "tests/versions.py python 3.14"),
     Suite("node", "npm test", "bindings/node"),
+    Suite("node-22", "tests/versions.py node 22", only_long=True),
+    Suite("node-newest", "tests/versions.py node 26"),
     Suite("go", "go test -v -count=1 ./...", "bindings/go"),
+    Suite("go-oldest", "tests/versions.py go 1.24.0"),
     Suite("go-race", "go test -v -race -count=1 -short ./...", "bindings/go"),
     Suite("go-adapter", "go test -v -count=1 ./...", "bindings/go/svidexopenai"),
     Suite("e2e-python", f"{PYTHON} -m pytest -q", "tests/e2e/python"),

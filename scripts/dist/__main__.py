@@ -24,11 +24,9 @@ import go_modules
 import npm_packages
 import python_packages
 from archives import Entry, file, write_tar_gz
-from compile import BUILT, ROOT, check_for, compile_for
+from compile import BUILT, DIST, ROOT, check_for, compile_for
 from contents import print_table
 from targets import TARGETS, Target, named
-
-DIST = ROOT / "dist"
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import debian
 import tools
+from compile import DIST as DIST
+from compile import ROOT as ROOT
 from targets import TARGETS, Target, here, named
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-DIST = ROOT / "dist"
 PROGRAMS = HERE / "programs"
 EMULATOR = Path(os.environ.get("SVIDEX_EMULATOR_BIN") or ROOT / "target/debug/svidex-emulator")
 # Those that are to be in dist/: a list of names, by default all.
