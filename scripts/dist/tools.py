@@ -88,11 +88,11 @@ def rust_for(target: Target) -> Rust:
             f"dist: this Rust has no {target.triple}: rustup target add {target.triple}"
         )
     root = debian.unpack("rust-web", DEBIAN_RUST)
-    other = Rust({"RUSTC": str(_wrapper(root, "usr/bin/rustc"))})
-    if not other.has_std(target):
-        # Allowed for nightly compilers only; the sources are this compiler's own.
-        other.environment["RUSTC_BOOTSTRAP"] = "1"
-        other.builds_std = True
+    # The standard library is built by nightly compilers only; its sources are this one's
+    # own. Said for all targets: what is built for this machine along with them (macros,
+    # build scripts) would be built anew for each otherwise, and all else after it.
+    other = Rust({"RUSTC": str(_wrapper(root, "usr/bin/rustc")), "RUSTC_BOOTSTRAP": "1"})
+    other.builds_std = not other.has_std(target)
     return other
 
 
