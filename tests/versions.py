@@ -74,13 +74,7 @@ def debian_python(version: str) -> Path:
             f"versions: there is no Python {version} here, nor one in Debian"
         )
     name = f"python{version}"
-    packages = [
-        name,
-        f"{name}-minimal",
-        f"{name}-dev",
-        f"{name}-venv",
-        "python3-pip-whl",
-    ]
+    packages = [name, f"{name}-minimal", f"{name}-dev"]
     packages += [f"lib{name}-{part}" for part in ("minimal", "stdlib", "dev")]
     packages += [f"lib{name}", "libc6", "libexpat1", "zlib1g", "libffi8", "libssl3t64"]
     packages += ["libsqlite3-0", "libzstd1", "libuuid1", "libbz2-1.0", "liblzma5"]
@@ -98,16 +92,21 @@ def debian_python(version: str) -> Path:
 
 
 def environment_of(interpreter: Path, version: str) -> Path:
-    """A venv with what the tests use."""
+    """A venv with what the tests use, where the other users that they become can read it."""
     project = ROOT / "bindings/python/pyproject.toml"
     key = hashlib.sha256(project.read_bytes() + bytes(interpreter)).hexdigest()[:12]
-    venv: Path = debian.CACHE / f"suite-python-{version}-{key}"
+    venv = ROOT / f"target/versions/python-{version}-{key}"
     if not (venv / "complete").exists():
         shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([str(interpreter), "-m", "venv", str(venv)], check=True)
-        pip = [str(venv / "bin/python"), "-m", "pip", "--quiet", "install"]
-        subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
-        subprocess.run([*pip, "--group", f"{project}:dev"], check=True)
+        subprocess.run(
+            [str(interpreter), "-m", "venv", "--without-pip", str(venv)], check=True
+        )
+        program = str(venv / "bin/python")
+        # By this Python's own, for Debian's brings none that a venv of it can take.
+        pip = [sys.executable, "-m", "pip", "--quiet", "--python", program, "install"]
+        subprocess.run([*pip, "pip>=25.1"], check=True)
+        install = [program, "-m", "pip", "--quiet", "install"]
+        subprocess.run([*install, "--group", f"{project}:dev"], check=True)
         (venv / "complete").touch()
     return venv
 
