@@ -79,7 +79,6 @@ async function again(
     emit('response', refused);
     return;
   }
-  refused.resume();
   const { request } = await import(origin.protocol === 'https:' ? 'node:https' : 'node:http');
   const second: ClientRequest = request(origin, {
     ...options,
@@ -89,5 +88,13 @@ async function again(
   for (const event of ['upgrade', 'response', 'error']) {
     second.on(event, (...args) => emit(event, ...args));
   }
+  // No agent looks after the connection that was refused: it would keep the process.
+  first.destroy();
+  // Who gives up on the one gives up on the other.
+  first.destroy = (error) => {
+    second.destroy(error);
+    return first;
+  };
+  first.abort = () => void second.destroy();
   second.end();
 }

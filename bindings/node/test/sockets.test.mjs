@@ -1,6 +1,8 @@
 // `socketOptions` with a server that speaks as much of a handshake as there is to see.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, request } from 'node:http';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { FakeProvider, SvidexError } from 'svidex/testing';
 
@@ -49,6 +51,54 @@ test('but never more than once', async (t) => {
   const options = new FakeProvider().socketOptions({ hosts: [origin] });
   assert.equal(await handshake(origin, options), 401);
   assert.equal(seen.length, 2);
+});
+
+/** A server that keeps what it refused, and says what it does at the second attempt. */
+async function keepingServer(t, second) {
+  const sockets = [];
+  const listening = createServer();
+  listening.on('upgrade', (_, socket) => {
+    sockets.push({ socket, closed: once(socket.resume(), 'end') });
+    if (sockets.length === 2) second(socket);
+    else socket.write('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n');
+  });
+  await new Promise((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    listening.close();
+    for (const { socket } of sockets) socket.destroy();
+  });
+  return { sockets, origin: `http://127.0.0.1:${listening.address().port}` };
+}
+
+test('the connection of the refused handshake is closed', { timeout: 20_000 }, async (t) => {
+  const { sockets, origin } = await keepingServer(t, (socket) =>
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n',
+    ),
+  );
+  // As `ws` does it: then no agent looks after the connection.
+  const options = new FakeProvider().socketOptions({ hosts: [origin], createConnection: connect });
+  assert.equal(await handshake(origin, options), 101);
+  await sockets[0].closed;
+});
+
+test('who gives up while it is sent once more ends that too', { timeout: 20_000 }, async (t) => {
+  let arrived;
+  const arrival = new Promise((resolve) => {
+    arrived = resolve;
+  });
+  const { sockets, origin } = await keepingServer(t, arrived);
+  const options = new FakeProvider().socketOptions({ hosts: [origin], createConnection: connect });
+  const asked = request(origin, {
+    ...options,
+    headers: { connection: 'Upgrade', upgrade: 'websocket' },
+  });
+  asked.on('error', () => {});
+  options.finishRequest(asked);
+  await arrival;
+  // What `ws` does when it is closed before it is open.
+  asked.abort();
+  await sockets[1].closed;
 });
 
 test('another host gets no token', async (t) => {

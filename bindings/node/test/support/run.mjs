@@ -59,6 +59,8 @@ function start(command, args, options = {}) {
     nextLine: async () => (await lines.next()).value,
     /** Writes a line to it. */
     tell: (line) => child.stdin.write(`${line}\n`),
+    /** Tells it that there is no more to come. */
+    end: () => child.stdin.end(),
     ended: once(child, 'close').then(([status, signal]) => ({
       ...result,
       status,
