@@ -18,7 +18,7 @@ import (
 // token stays.
 //
 // Errors are *[svidex.Error]. One that no retry can cure ends the SDK's retries.
-func WithAccessToken(provider *svidex.Provider) option.RequestOption {
+func WithAccessToken(provider svidex.TokenProvider) option.RequestOption {
 	tokens := accessTokens{bearer.Sender{Tokens: provider}}
 	return option.WithMiddleware(tokens.authenticate)
 }

@@ -48,7 +48,11 @@ func input() responses.ResponseNewParams {
 	return responses.ResponseNewParams{Model: model, Input: text}
 }
 
-func askOpenAI() (serve.Ask, error) { return asking(svidexopenai.WithAccessToken) }
+func askOpenAI() (serve.Ask, error) {
+	return asking(func(provider *svidex.Provider) option.RequestOption {
+		return svidexopenai.WithAccessToken(provider)
+	})
+}
 
 // askOpenAIFederation has the SDK exchange by itself, for the benchmarks to compare with.
 func askOpenAIFederation() (serve.Ask, error) {

@@ -48,6 +48,14 @@ func (e *Emulator) Counters(t testing.TB) Counters {
 	return counters
 }
 
+// AllCounters reads them by their names.
+func (e *Emulator) AllCounters(t testing.TB) map[string]any {
+	t.Helper()
+	var counters map[string]any
+	e.call(t, http.MethodGet, "/counters", nil, &counters)
+	return counters
+}
+
 // Set merges settings, such as "svid_ttl_seconds".
 func (e *Emulator) Set(t testing.TB, settings Object) {
 	t.Helper()
@@ -83,7 +91,13 @@ func (e *Emulator) Release(t testing.TB, leg string) {
 // AwaitHeld returns once a request waits at a held leg: proof that it is in flight.
 func (e *Emulator) AwaitHeld(t testing.TB, leg string) {
 	t.Helper()
-	e.call(t, http.MethodGet, "/barrier/"+leg+"?waiting=1", nil, nil)
+	e.AwaitAllHeld(t, leg, 1)
+}
+
+// AwaitAllHeld returns once so many requests wait there.
+func (e *Emulator) AwaitAllHeld(t testing.TB, leg string, count int) {
+	t.Helper()
+	e.call(t, http.MethodGet, fmt.Sprintf("/barrier/%s?waiting=%d", leg, count), nil, nil)
 }
 
 // RevokeAll makes the API refuse every access token issued so far.

@@ -31,6 +31,7 @@ type Info struct {
 	TokenEndpointHTTP  string   `json:"token_endpoint_http"`
 	APIBaseURL         string   `json:"api_base_url"`
 	HTTPSProxy         string   `json:"https_proxy"`
+	RedirectTarget     string   `json:"redirect_target"`
 	Control            string   `json:"control"`
 	// Authority is "spire" where real SPIRE plays the SPIFFE half; else empty.
 	Authority string `json:"authority"`
