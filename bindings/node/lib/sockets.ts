@@ -17,6 +17,9 @@ export type WithHandshake = Record<string, unknown> & {
 
 const UNAUTHORIZED = 401;
 
+// Until the handshake is finished: openai 7 opens no socket without credentials.
+const PLACEHOLDER = 'Bearer svidex';
+
 /**
  * @internal See {@link Provider.socketOptions}. `ws` lets its caller finish the request
  * of a handshake, when connecting and when connecting again.
@@ -26,7 +29,11 @@ export function socketOptionsWith(
   { hosts, ...options }: SocketOptions = {},
 ): WithHandshake {
   const may = originsOf(hosts);
-  return { ...options, finishRequest: (request) => void finish(provider, may, options, request) };
+  return {
+    ...options,
+    headers: { authorization: PLACEHOLDER, ...(options['headers'] as object | undefined) },
+    finishRequest: (request) => void finish(provider, may, options, request),
+  };
 }
 
 async function finish(
@@ -38,6 +45,7 @@ async function finish(
   const emit = request.emit.bind(request) as (event: string, ...args: unknown[]) => boolean;
   const origin = new URL(`${request.protocol}//${request.getHeader('host')}`);
   if (!may(origin)) {
+    if (request.getHeader('authorization') === PLACEHOLDER) request.removeHeader('authorization');
     request.end();
     return;
   }

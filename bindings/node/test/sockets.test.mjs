@@ -8,7 +8,7 @@ import { FakeProvider, SvidexError } from 'svidex/testing';
 
 /** What `ws` does with its options: the request, and how it ended. */
 function handshake(url, options) {
-  const headers = { connection: 'Upgrade', upgrade: 'websocket' };
+  const headers = { ...options.headers, connection: 'Upgrade', upgrade: 'websocket' };
   const asked = request(url, { ...options, headers });
   const ended = new Promise((resolve, reject) => {
     asked.on('upgrade', (response, socket) => {
