@@ -13,9 +13,9 @@ import (
 
 var environment *emulator.Emulator
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(inEnvironment(m)) }
 
-func run(m *testing.M) int {
+func inEnvironment(m *testing.M) int {
 	given, err := emulator.Given()
 	if err == nil && given == nil {
 		var dir string
@@ -36,6 +36,7 @@ func run(m *testing.M) int {
 	for name, value := range map[string]string{
 		"SPIFFE_ENDPOINT_SOCKET":      info.EndpointSocket,
 		"OPENAI_IDENTITY_PROVIDER_ID": info.IdentityProviderID,
+		"SVIDEX_SPIFFE_ID":            info.SPIFFEIDs[0],
 		"OPENAI_SERVICE_ACCOUNT_ID":   info.ServiceAccountID,
 		"HTTPS_PROXY":                 info.HTTPSProxy,
 		"SSL_CERT_FILE":               info.CAFile,
@@ -44,7 +45,7 @@ func run(m *testing.M) int {
 	}
 	for _, name := range []string{
 		"OPENAI_IDENTITY_TOKEN_FILE", "OPENAI_API_KEY", "OPENAI_BASE_URL", "SVIDEX_TOKEN_ENDPOINT",
-		"SVIDEX_SPIFFE_ID", "SVIDEX_AUDIENCE", "NO_PROXY", "no_proxy", "https_proxy",
+		"SVIDEX_AUDIENCE", "NO_PROXY", "no_proxy", "https_proxy",
 	} {
 		_ = os.Unsetenv(name)
 	}

@@ -7,13 +7,6 @@ export async function findWorld() {
   return given ? new Emulator(JSON.parse(given)) : startEmulator();
 }
 
-/** Puts another JWT-SVID into the token file. */
-export async function replaceTokenFile(world) {
-  if (world.info.authority !== 'spire') return world.tokenFile({ mode: 'rename' });
-  const response = await fetch(`${world.info.spire_control}/token-file`, { method: 'POST' });
-  if (!response.ok) throw new Error(`token-file: ${response.status} ${await response.text()}`);
-}
-
 /** The environment of a program, with the proxy playing OpenAI's hosts. */
 export function environment({ info }, source) {
   const inherited = { ...process.env };

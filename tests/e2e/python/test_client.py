@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +19,9 @@ from svidex.testing import FakeProvider
 from clients import MODEL, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import MakeProvider
     from emulator import Emulator
 
 # The SDK closes neither in an order that suits `filterwarnings = error`.
@@ -37,23 +34,8 @@ def sdk(provider: svidex.Provider) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def in_a_loop(
-    provider: svidex.Provider, use: Callable[[openai.AsyncOpenAI], Any], **options: Any
-) -> Any:
-    async def main() -> Any:
-        async with svidex.openai.AsyncOpenAI(provider, **options) as client:
-            return await use(client)
-
-    return asyncio.run(main())
-
-
 def refused(world: Emulator) -> int:
     count: int = world.counters()["api_unauthorized"]
-    return count
-
-
-def exchanged(world: Emulator) -> int:
-    count: int = world.counters()["exchanges_ok"]
     return count
 
 
@@ -61,66 +43,6 @@ def test_the_sdk_sees_one_of_its_own_clients(sdk: openai.OpenAI) -> None:
     assert isinstance(sdk, openai.OpenAI)
     # Frameworks copy this; a token in it would not be renewed.
     assert sdk.api_key == ""
-
-
-def test_after_a_revocation_no_request_fails(sdk: openai.OpenAI, world: Emulator) -> None:
-    ask(sdk)
-    before = refused(world), exchanged(world)
-    world.revoke_access_tokens()
-    for _ in range(5):
-        assert world.info["spiffe_ids"][0] in ask(sdk)
-    assert (refused(world), exchanged(world)) == (before[0] + 1, before[1] + 1)
-
-
-def test_after_a_revocation_no_request_of_many_fails(
-    sdk: openai.OpenAI, world: Emulator
-) -> None:
-    ask(sdk)
-    before = exchanged(world)
-    world.revoke_access_tokens()
-    together = threading.Barrier(8)
-
-    def one(_: int) -> str:
-        together.wait(30)
-        return ask(sdk)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(one, range(8)))) == 1
-    # All of them sent the old token, and all of them share the new one.
-    assert exchanged(world) == before + 1
-
-
-def test_after_a_revocation_no_async_request_fails(
-    provider: svidex.Provider, world: Emulator
-) -> None:
-    async def use(client: openai.AsyncOpenAI) -> None:
-        await client.models.list()
-        world.revoke_access_tokens()
-        requests = [client.responses.create(model=MODEL, input="?") for _ in range(8)]
-        for answer in await asyncio.gather(*requests):
-            assert world.info["spiffe_ids"][0] in answer.output_text
-
-    before = exchanged(world)
-    in_a_loop(provider, use)
-    assert exchanged(world) == before + 2
-
-
-def test_streams_are_replayed(
-    sdk: openai.OpenAI, provider: svidex.Provider, world: Emulator
-) -> None:
-    ask(sdk)
-    world.revoke_access_tokens()
-    with sdk.responses.stream(model=MODEL, input="?") as stream:
-        assert world.info["spiffe_ids"][0] in stream.get_final_response().output_text
-
-    async def use(client: openai.AsyncOpenAI) -> None:
-        chunks = await client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": "?"}], stream=True
-        )
-        text = [chunk.choices[0].delta.content or "" async for chunk in chunks]
-        assert world.info["spiffe_ids"][0] in "".join(text)
-
-    in_a_loop(provider, use)
 
 
 @pytest.mark.parametrize("kind", ["bytes", "file", "path"])
@@ -169,18 +91,6 @@ def test_what_cannot_be_sent_again_fails_once_and_is_not_sent_in_part(
     # The token is gone all the same.
     uploaded = sdk.files.create(file=("upload", stream_of(1_000)), purpose="user_data")
     assert uploaded.bytes == 1_000
-
-
-def test_never_more_than_twice(sdk: openai.OpenAI, world: Emulator) -> None:
-    ask(sdk)
-    before = world.counters()["api_requests"]
-    world.fault("api", status=401, body="{}")
-    try:
-        with pytest.raises(openai.AuthenticationError):
-            ask(sdk)
-    finally:
-        world.heal()
-    assert world.counters()["api_requests"] == before + 2
 
 
 def test_the_newer_token_that_somebody_else_brought_is_kept(world: Emulator) -> None:
@@ -288,112 +198,3 @@ def test_the_default_provider(world: Emulator) -> None:
     with svidex.openai.OpenAI() as sdk:
         assert world.info["spiffe_ids"][0] in ask(sdk)
     assert svidex.default_provider() is svidex.default_provider()
-
-
-def test_foreign_hosts_and_redirects_get_no_token(sdk: openai.OpenAI, world: Emulator) -> None:
-    ask(sdk)
-    target = world.info["redirect_target"]
-    hits = world.counters()["redirect_target_hits"]
-    sdk.get(target, cast_to=str)
-    world.fault("api", redirect=target, times=1)
-    sdk.get("/models", cast_to=str)
-    counters = world.counters()
-    assert counters["redirect_target_hits"] == hits + 2
-    assert counters["redirect_target_authorized"] == 0
-
-
-def test_a_gateway_that_the_user_names_gets_it(
-    provider: svidex.Provider, world: Emulator
-) -> None:
-    with svidex.openai.OpenAI(provider, base_url=world.info["api_base_url"]) as sdk:
-        assert world.info["spiffe_ids"][0] in ask(sdk)
-
-
-def test_a_permanent_failure_is_final_and_the_sdks_own(make_provider: MakeProvider) -> None:
-    provider = make_provider(service_account_id="sa_of_nobody")
-    calls = Counted(provider)
-    with svidex.openai.OpenAI(calls) as sdk, pytest.raises(openai.OpenAIError) as raised:
-        ask(sdk)
-    assert isinstance(raised.value, svidex.ExchangeRejectedError)
-    assert isinstance(raised.value.__cause__, svidex.ExchangeRejectedError)
-    assert calls.count == 1
-
-    async def use(client: openai.AsyncOpenAI) -> None:
-        with pytest.raises(openai.OpenAIError) as raised:
-            await client.models.list()
-        assert isinstance(raised.value.__cause__, svidex.ExchangeRejectedError)
-
-    in_a_loop(provider, use)
-
-
-class Counted(FakeProvider):
-    """Asks the provider behind it, and counts."""
-
-    def __init__(self, behind: svidex.Provider) -> None:
-        super().__init__()
-        self.behind = behind
-        self.count = 0
-
-    def access_token(self, *, timeout: float | None = None) -> str:
-        self.count += 1
-        return self.behind.access_token(timeout=timeout)
-
-    async def access_token_async(self, *, timeout: float | None = None) -> str:
-        self.count += 1
-        return await self.behind.access_token_async(timeout=timeout)
-
-
-@pytest.fixture
-def unreachable(make_provider: MakeProvider, tmp_path: Path) -> Counted:
-    return Counted(
-        make_provider(
-            endpoint_socket=f"unix://{tmp_path}/nobody.sock", call_timeout_seconds=0.1
-        )
-    )
-
-
-def test_a_failure_that_time_may_heal_is_retried_by_the_sdks_rules(
-    unreachable: Counted,
-) -> None:
-    with (
-        svidex.openai.OpenAI(unreachable, max_retries=1) as sdk,
-        pytest.raises(openai.APIConnectionError) as raised,
-    ):
-        ask(sdk)
-    assert isinstance(raised.value.__cause__, svidex.SourceUnavailableError)
-    assert unreachable.count == 2
-
-    async def main() -> None:
-        async with svidex.openai.AsyncOpenAI(unreachable, max_retries=1) as client:
-            with pytest.raises(openai.APIConnectionError) as raised:
-                await client.models.list()
-        assert isinstance(raised.value.__cause__, svidex.SourceUnavailableError)
-
-    asyncio.run(main())
-    assert unreachable.count == 4
-
-
-def test_the_clients_timeout_bounds_the_wait_for_a_token(
-    provider: svidex.Provider, world: Emulator
-) -> None:
-    world.hold("token_endpoint")
-    try:
-        with (
-            svidex.openai.OpenAI(provider, timeout=0.2, max_retries=0) as sdk,
-            pytest.raises(openai.APITimeoutError) as raised,
-        ):
-            ask(sdk)
-        assert isinstance(raised.value.__cause__, svidex.TimeoutError)
-    finally:
-        world.release("token_endpoint")
-
-
-def test_a_moments_outage_is_seen_by_nobody_while_a_token_is_held(
-    sdk: openai.OpenAI, world: Emulator
-) -> None:
-    ask(sdk)
-    world.fault("token_endpoint", status=503)
-    try:
-        assert world.info["spiffe_ids"][0] in ask(sdk)
-    finally:
-        world.heal()

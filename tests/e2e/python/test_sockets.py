@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -10,7 +9,7 @@ import pytest
 import svidex
 import svidex.openai
 
-from clients import MODEL, ask
+from clients import MODEL
 
 pytest.importorskip("websockets")
 
@@ -43,47 +42,6 @@ def base_url(world: Emulator) -> str:
     # Past the proxy: sockets know none in every version of the SDK.
     url: str = world.info["api_base_url"]
     return url
-
-
-@every_kind
-@pytest.mark.parametrize("revoked", [False, True], ids=["fresh", "revoked"])
-def test_a_socket(
-    kind: str, revoked: bool, provider: svidex.Provider, world: Emulator, base_url: str
-) -> None:
-    with svidex.openai.OpenAI(provider, base_url=base_url) as sdk:
-        if revoked:
-            ask(sdk)
-            world.revoke_access_tokens()
-        with connect(sdk, kind) as socket:
-            socket.send(question(kind))
-            text = ""
-            for event in socket:
-                text += str(event)
-                if event.type == LAST[kind]:
-                    break
-        assert world.info["spiffe_ids"][0] in text
-
-
-@every_kind
-@pytest.mark.parametrize("revoked", [False, True], ids=["fresh", "revoked"])
-def test_an_async_socket(
-    kind: str, revoked: bool, provider: svidex.Provider, world: Emulator, base_url: str
-) -> None:
-    async def main() -> None:
-        async with svidex.openai.AsyncOpenAI(provider, base_url=base_url) as sdk:
-            if revoked:
-                await sdk.models.list()
-                world.revoke_access_tokens()
-            async with connect(sdk, kind) as socket:
-                await socket.send(question(kind))
-                text = ""
-                async for event in socket:
-                    text += str(event)
-                    if event.type == LAST[kind]:
-                        break
-            assert world.info["spiffe_ids"][0] in text
-
-    asyncio.run(main())
 
 
 @every_kind

@@ -2,30 +2,11 @@ package rotation
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"time"
 
 	"github.com/openai/openai-go/v3/auth"
-	"github.com/openai/openai-go/v3/option"
 )
-
-// fromMemoryOnly has this way of authentication run with a context that has
-// ended: it can take a token that is there, and wait for none. The request as
-// such has the caller's own context.
-func fromMemoryOnly(way option.RequestOption) []option.RequestOption {
-	type patient struct{}
-	before := func(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-		own := request.Context()
-		ended, cancel := context.WithCancel(context.WithValue(own, patient{}, own))
-		cancel()
-		return next(request.WithContext(ended))
-	}
-	after := func(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-		return next(request.WithContext(request.Context().Value(patient{}).(context.Context)))
-	}
-	return []option.RequestOption{option.WithMiddleware(before), way, option.WithMiddleware(after)}
-}
 
 // asCaller marks a context as a caller's. The SDK renews a token in the
 // background with a context of its own, and in a caller's way with the caller's.

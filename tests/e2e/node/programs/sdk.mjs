@@ -21,34 +21,3 @@ async function transport() {
   const dispatcher = new EnvHttpProxyAgent();
   return { fetch: (url, init) => fetch(url, { ...init, dispatcher }) };
 }
-
-const model = 'gpt-5-mini';
-const input = 'Who am I?';
-const messages = [{ role: 'user', content: input }];
-
-/** The same question by two APIs, each plain and streaming; the distinct answers. */
-export async function ask(client) {
-  const plain = await client.responses.create({ model, input });
-  const chat = await client.chat.completions.create({ model, messages });
-  let streamed = '';
-  for await (const event of await client.responses.create({ model, input, stream: true })) {
-    if (event.type === 'response.output_text.delta') streamed += event.delta;
-  }
-  let streamedChat = '';
-  for await (const chunk of await client.chat.completions.create({
-    model,
-    messages,
-    stream: true,
-  })) {
-    streamedChat += chunk.choices[0]?.delta.content ?? '';
-  }
-  const answers = [plain.output_text, chat.choices[0].message.content, streamed, streamedChat];
-  return [...new Set(answers)];
-}
-
-/** The credentials of every way. */
-export const ways = {
-  client: (provider) => provider,
-  callback: (provider) => ({ workloadIdentity: provider.workloadIdentity() }),
-  'access-token': (provider) => ({ apiKey: () => provider.accessToken() }),
-};
