@@ -26,12 +26,12 @@ const PLACEHOLDER = 'Bearer svidex';
  */
 export function socketOptionsWith(
   provider: TokenProvider,
-  { hosts, ...options }: SocketOptions = {},
+  { hosts, headers, ...options }: SocketOptions = {},
 ): WithHandshake {
   const may = originsOf(hosts);
   return {
     ...options,
-    headers: { authorization: PLACEHOLDER, ...(options['headers'] as object | undefined) },
+    headers: { authorization: PLACEHOLDER, ...(headers as object | undefined) },
     finishRequest: (request) => void finish(provider, may, options, request),
   };
 }
