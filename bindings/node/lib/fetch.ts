@@ -24,13 +24,17 @@ export function fetchWith(
   const may = originsOf(hosts);
   const send: typeof globalThis.fetch = (input, init) => (given ?? globalThis.fetch)(input, init);
   return async (input, init) => {
-    const request = input instanceof Request ? input : undefined;
+    // Of undici too, or a polyfill: each goes with a `fetch` of its own.
+    const request = typeof input === 'object' && 'url' in input ? input : undefined;
     const url = new URL(request?.url ?? String(input));
     if (!may(url)) return send(input, init);
     const headers = new Headers(init?.headers ?? request?.headers);
     const signal = init?.signal ?? request?.signal;
+    const ask = () => provider.accessToken({ signal }).catch((error) => asOfFetch(error, signal));
     return replaying(provider, {
-      token: await provider.accessToken({ signal }).catch(asOfFetch),
+      url,
+      token: await ask(),
+      ask,
       replayable: canBeSentAgain(init?.body ?? request?.body),
       send: (token) => {
         headers.set('authorization', `Bearer ${token}`);
@@ -41,10 +45,11 @@ export function fetchWith(
 }
 
 /**
- * What time may heal, as `fetch` says that there was no network: whoever retries that
- * retries this.
+ * An abort as `fetch` tells it. What time may heal, as it says that there was no
+ * network: whoever retries that retries this.
  */
-function asOfFetch(error: unknown): never {
+function asOfFetch(error: unknown, signal: AbortSignal | null | undefined): never {
+  signal?.throwIfAborted();
   if ((error as Partial<SvidexError> | undefined)?.retryable) {
     throw new TypeError('fetch failed', { cause: error });
   }
@@ -53,7 +58,10 @@ function asOfFetch(error: unknown): never {
 
 /** @internal A request that can be sent with one token, and then with another. */
 export interface Replay {
+  url: URL;
   token: string;
+  /** Asks for the token to replace it with. */
+  ask(): Promise<string>;
   /** Whether its body can be had again. */
   replayable: boolean;
   send(token: string): Promise<Response>;
@@ -70,18 +78,17 @@ const suspects = new WeakMap<TokenProvider, string>();
  */
 export async function replaying(
   provider: TokenProvider,
-  { token, replayable, send }: Replay,
+  { url, token, ask, replayable, send }: Replay,
 ): Promise<Response> {
   const response = await send(token);
   const suspect = suspects.get(provider) === token;
   if (suspect && response.ok) suspects.delete(provider);
-  // After a redirect it is another server's word: a token stays with its origin.
-  if (response.status !== UNAUTHORIZED || response.redirected || suspect) return response;
+  if (!isRefused(response, url) || suspect) return response;
   provider.invalidate(token);
   if (!replayable) return response;
   let newer: string;
   try {
-    newer = await provider.accessToken();
+    newer = await ask();
   } catch (error) {
     await response.body?.cancel();
     throw error;
@@ -89,8 +96,14 @@ export async function replaying(
   if (newer === token) return response;
   await response.body?.cancel();
   const second = await send(newer);
-  if (second.status === UNAUTHORIZED && !second.redirected) suspects.set(provider, newer);
+  if (isRefused(second, url)) suspects.set(provider, newer);
   return second;
+}
+
+/** Whether it is the token that was answered 401. A redirect to another origin leaves it behind. */
+function isRefused(response: Response, { origin }: URL): boolean {
+  if (response.status !== UNAUTHORIZED) return false;
+  return !response.redirected || new URL(response.url).origin === origin;
 }
 
 /** @internal A stream can be read once; everything else again. */

@@ -143,7 +143,9 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
       }
       if ('error' in answer) throw answer.error;
       return replaying(provider, {
+        url: to,
         token: answer.token,
+        ask: () => provider.accessToken({ signal: init.signal ?? undefined }),
         replayable: canBeSentAgain(init.body),
         send: (token) => {
           init.headers.set('authorization', `Bearer ${token}`);

@@ -21,8 +21,9 @@ async function serve(t, { disliked = ['access-token-1'], redirect } = {}) {
     for await (const chunk of request) body += chunk;
     const { authorization } = request.headers;
     seen.push([authorization?.replace('Bearer ', ''), body]);
-    if (redirect) response.setHeader('location', redirect);
-    response.statusCode = redirect ? 307 : disliked.includes(seen.at(-1)[0]) ? 401 : 200;
+    const away = redirect !== undefined && request.url !== redirect;
+    if (away) response.setHeader('location', redirect);
+    response.statusCode = away ? 307 : disliked.includes(seen.at(-1)[0]) ? 401 : 200;
     response.end();
   });
   server.listen(0, '127.0.0.1');
@@ -111,6 +112,56 @@ test('a Request, and a fetch of the user', async (t) => {
   assert.equal((await fetch(request)).status, 200);
   assert.deepEqual(seen, [['access-token-1', 'x']]);
   assert.equal(asked.length, 1);
+});
+
+test('a redirect within an origin keeps the token: refused there, it is replaced', async (t) => {
+  const { seen, url } = await serve(t, { redirect: '/elsewhere' });
+  const provider = new FakeProvider();
+  assert.equal((await provider.fetch({ hosts: [url] })(url)).status, 200);
+  assert.deepEqual(
+    seen.map(([token]) => token),
+    ['access-token-1', 'access-token-1', 'access-token-2', 'access-token-2'],
+  );
+  assert.deepEqual(provider.invalidated, ['access-token-1']);
+});
+
+test('a Request of another library, with its fetch', async (t) => {
+  const { seen, url } = await serve(t);
+  const request = { url, method: 'GET', headers: new Headers({ 'x-mine': '1' }), body: null };
+  const fetch = new FakeProvider().fetch({
+    hosts: [url],
+    fetch: (input, init) => globalThis.fetch(input.url, init),
+  });
+  assert.equal((await fetch(request)).status, 200);
+  assert.equal(seen.length, 2);
+});
+
+test('who gives up is told so as fetch tells it, before the first token and the second', async (t) => {
+  const gone = AbortSignal.abort();
+  const early = new FakeProvider().fetch()('https://api.openai.com/v1/models', { signal: gone });
+  await assert.rejects(early, (thrown) => thrown === gone.reason);
+
+  const { url } = await serve(t);
+  const provider = new FakeProvider();
+  const giving = new AbortController();
+  const give = provider.accessToken.bind(provider);
+  provider.invalidate = () => {
+    provider.accessToken = (options) => {
+      giving.abort();
+      return give(options);
+    };
+  };
+  const late = provider.fetch({ hosts: [url] })(url, { signal: giving.signal });
+  await assert.rejects(late, (thrown) => thrown === giving.signal.reason);
+});
+
+test('the second token fails as the first one does', async (t) => {
+  const { url } = await serve(t);
+  const provider = new FakeProvider();
+  provider.invalidate = () => {
+    provider.error = new SvidexError('exchange_unavailable', 'a moment', { retryable: true });
+  };
+  await assert.rejects(provider.fetch({ hosts: [url] })(url), TypeError);
 });
 
 test('a failure to get a token is what fetch rejects with', async () => {
