@@ -32,10 +32,13 @@ type TokenProvider interface {
 // 401 is sent once more with a new token, if its body can be had again
 // ([http.Request].GetBody).
 //
-// Base sends the requests; nil is [http.DefaultTransport]. A host that is none is
-// an [ErrInvalidConfig]. Errors for want of a token are *[Error], within the
-// *[url.Error] of the client.
+// Base sends the requests; nil is [http.DefaultTransport]. A host that is none, or
+// no provider, is an [ErrInvalidConfig]. Errors for want of a token are *[Error],
+// within the *[url.Error] of the client.
 func NewTransport(provider TokenProvider, base http.RoundTripper, hosts ...string) (http.RoundTripper, error) {
+	if provider == nil {
+		return nil, &Error{Kind: ErrInvalidConfig, Message: "the provider must not be nil"}
+	}
 	if len(hosts) == 0 {
 		hosts = apiHosts
 	}
@@ -71,6 +74,13 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return t.sender.Send(request, token, t.base.RoundTrip)
+}
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] looks for.
+func (t *transport) CloseIdleConnections() {
+	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
 }
 
 // OpenAI's API, with its data-residency hosts. The same list in every language:

@@ -213,3 +213,28 @@ func TestDetails(t *testing.T) {
 		t.Errorf("%v, %v", svid, err)
 	}
 }
+
+func TestTransportOfAClientThatIsDoneLetsItsConnectionsGo(t *testing.T) {
+	base := &closing{}
+	transport, err := svidex.NewTransport(&svidextest.Provider{}, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&http.Client{Transport: transport}).CloseIdleConnections()
+	if base.closed != 1 {
+		t.Errorf("closed %d times", base.closed)
+	}
+}
+
+type closing struct {
+	nowhere
+	closed int
+}
+
+func (c *closing) CloseIdleConnections() { c.closed++ }
+
+func TestTransportOfNobodySaysSoAtOnce(t *testing.T) {
+	if _, err := svidex.NewTransport(nil, nil); !errors.Is(err, svidex.ErrInvalidConfig) {
+		t.Errorf("got %v", err)
+	}
+}
