@@ -6,10 +6,12 @@ import asyncio
 import copy
 import io
 import json
+import pickle
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass, make_dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -267,8 +269,56 @@ except TypeError as error:
     assert "httpx was imported: import that first" in ran.stdout, ran.stderr
 
 
+@dataclass
+class Own:
+    """A provider as users write one, without a hash."""
+
+    number: int = 1
+    invalidated: int = 0
+
+    def access_token(self, *, timeout: float | None = None) -> str:
+        return f"access-token-{self.number}"
+
+    async def access_token_async(self, *, timeout: float | None = None) -> str:
+        return self.access_token()
+
+    def invalidate(self, token: str, /) -> None:
+        self.number += 1
+        self.invalidated += 1
+
+
+# Nothing can refer to it weakly.
+Slotted = make_dataclass(
+    "Slotted",
+    [("number", int, 1), ("invalidated", int, 0)],
+    namespace={
+        name: vars(Own)[name] for name in ("access_token", "access_token_async", "invalidate")
+    },
+    slots=True,
+)
+
+
+def test_a_provider_with_slots(post: Any, server: Server) -> None:
+    provider: Any = Slotted()
+    assert post(svidex.auth(provider, hosts=[server.url]), server.url, {}) == 200
+    server.disliked = {"access-token-2", "access-token-3"}
+    assert post(svidex.auth(provider, hosts=[server.url]), server.url, {}) == 401
+
+
+def test_a_provider_of_the_users_own_making(post: Any, server: Server) -> None:
+    server.disliked = {f"access-token-{number}" for number in range(10)}
+    provider: Any = Own()
+    auth = svidex.auth(provider, hosts=[server.url])
+    assert [post(auth, server.url, {}) for _ in range(3)] == [401] * 3
+    assert provider.invalidated == 1
+    server.disliked = set()
+    assert post(auth, server.url, {}) == 200
+
+
 def test_copies_are_the_same_credentials() -> None:
     auth = svidex.auth(FakeProvider())
     assert copy.deepcopy(auth) is auth
     assert copy.copy(auth) is auth
     assert "access-token" not in repr(auth)
+    with pytest.raises(TypeError, match="make one in each process"):
+        pickle.dumps(auth)

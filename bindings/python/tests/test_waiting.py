@@ -174,6 +174,11 @@ def test_the_fake_is_a_provider_without_anything_native() -> None:
     assert provider.access_token() == "access-token-2"
     assert provider.invalidated == ["access-token-1"]
     assert provider.access_token_details().scope == "model.request"
+    # As the real one: a framework that copies its settings asks the same provider.
+    assert copy.copy(provider) is provider
+    method: Any = copy.deepcopy(provider.access_token_async)
+    assert method.__self__ is provider
+    assert copy.deepcopy({"key": provider})["key"] is provider
     provider.error = svidex.TimeoutError("slow", retryable=True)
     with pytest.raises(svidex.TimeoutError):
         asyncio.run(provider.access_token_async())

@@ -8,8 +8,9 @@ token and the body can be had again.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from ._errors import Error
 from ._hosts import Hosts, origin
@@ -17,6 +18,8 @@ from ._sdk_errors import as_error_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+
+    from typing_extensions import Never
 
     from ._protocol import TokenProvider
 
@@ -63,6 +66,9 @@ class _Auth:
 
     def __deepcopy__(self, _memo: object) -> _Auth:
         return self
+
+    def __reduce__(self) -> Never:
+        raise TypeError("svidex.auth() cannot be pickled: make one in each process")
 
     def __repr__(self) -> str:
         return f"<svidex.auth of {self._provider!r}>"
@@ -167,21 +173,25 @@ class _Auth:
 
 # By provider: a token that replaced a refused one and was refused as well. Then it is
 # not the token that is wrong, and yet another exchange, one for every request, would
-# only hide the server's answer behind a wait.
-_suspects: WeakKeyDictionary[TokenProvider, str] = WeakKeyDictionary()
+# only hide the server's answer behind a wait. By number, as users' own providers may
+# have no hash.
+_suspects: dict[int, tuple[ref[TokenProvider], str]] = {}
 
 
 def invalidated(provider: TokenProvider, token: str, status: int, again: bool) -> bool:
     """Drops a token that was answered 401, unless it had replaced one already (`again`)."""
-    suspect = _suspects.get(provider) == token
+    key = id(provider)
+    suspect = _suspects.get(key, (None, None))[1] == token
     if status != UNAUTHORIZED:
         if suspect and status < _BAD_REQUEST:
-            _suspects.pop(provider, None)
+            _suspects.pop(key, None)
         return False
     if suspect:
         return False
     if again:
-        _suspects[provider] = token
+        # Of one that nothing can refer to weakly (`__slots__`), nothing is remembered.
+        with suppress(TypeError):
+            _suspects[key] = ref(provider, lambda _: _suspects.pop(key, None)), token
         return False
     provider.invalidate(token)
     return True

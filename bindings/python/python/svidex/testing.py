@@ -79,6 +79,12 @@ class FakeProvider:
                 self.invalidated.append(token)
                 self._numbers[kind] = number + 1
 
+    def __copy__(self) -> FakeProvider:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> FakeProvider:
+        return self
+
     def _token(self, kind: str) -> Token:
         self.calls += 1
         if self.error is not None:
