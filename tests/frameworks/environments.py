@@ -103,7 +103,8 @@ def _go(pins: str, row: str) -> list[str | Path]:
 
 
 def _rust(pins: str, row: str) -> list[str | Path]:
-    target = PLACE / "rust"
+    # Shared with the workspace: most of it is there already.
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     if not _built.get(target):
         manifest = HERE / pins
         _run("cargo", "build", "-q", "--manifest-path", manifest, "--target-dir", target)

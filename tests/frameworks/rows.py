@@ -106,5 +106,12 @@ ROWS = [
         "*fmt.wrapError",
         exchanges_by_itself=True,
     ),
-    Row("Rust", "async_openai", "rust/Cargo.toml", "async-openai", "OpenAIError from ours"),
+    Row(
+        "Rust",
+        "async_openai",
+        "rust/Cargo.toml",
+        "async-openai",
+        "OpenAIError from ours",
+        quick=True,
+    ),
 ]
