@@ -221,6 +221,15 @@ def test_a_body_that_can_be_had_once_is_not_sent_in_part(library: str, server: S
     assert provider.access_token() == "access-token-2"
 
 
+def test_a_prepared_request_of_requests_can_be_sent_again(server: Server) -> None:
+    import requests
+
+    auth = svidex.auth(FakeProvider(), hosts=[server.url])
+    prepared = requests.Request("POST", server.url, data=b"body", auth=auth).prepare()
+    with requests.Session() as session:
+        assert [session.send(prepared).status_code for _ in range(2)] == [200, 200]
+
+
 def test_other_hosts_get_no_token(post: Any, server: Server) -> None:
     provider = FakeProvider()
     assert post(svidex.auth(provider), server.url, {}) == 200

@@ -122,7 +122,6 @@ class _Auth:
             if not invalidated(self._provider, used, response.status_code, again=False):
                 return response
             again = response.request.copy()
-            again.deregister_hook("response", replay)
             if not _rewound(again):
                 return response
             try:
