@@ -94,7 +94,7 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
   const failure = (base as unknown as { OpenAIError: new (m: string, o: object) => Error })
     .OpenAIError;
   const byOptions = new WeakMap<object, Answer>();
-  const byRequest = new WeakMap<object, Answer>();
+  const byRequest = new WeakMap<object, { answer: Answer; asked: Asked }>();
   // A copy may have been given other credentials (`withOptions`).
   const isOurs = (client: Client): boolean => client._options.apiKey === key;
   const original = (client: Client, name: string, args: unknown[]): unknown =>
@@ -113,7 +113,7 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
       context: { url: string; options: Asked },
     ): Promise<void> {
       const answer = byOptions.get(context.options);
-      if (answer !== undefined) byRequest.set(request, answer);
+      if (answer !== undefined) byRequest.set(request, { answer, asked: context.options });
       await original(this, 'prepareRequest', [request, context]);
     },
 
@@ -133,19 +133,24 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
       controller: AbortController,
       ...rest: unknown[]
     ): Promise<Response> {
-      const answer = byRequest.get(init);
+      const known = byRequest.get(init);
       const to = new URL(url);
       const own = init.headers.has('authorization');
       const foreign = to.origin !== new URL(this.baseURL).origin && !toOpenAI(to);
-      if (answer === undefined || own || foreign) {
+      if (known === undefined || own || foreign) {
         const args = [url, init, timeout, controller, ...rest];
         return original(this, 'fetchWithAuth', args) as Promise<Response>;
       }
+      const { answer, asked } = known;
       if ('error' in answer) throw answer.error;
       return replaying(provider, {
         url: to,
         token: answer.token,
-        ask: () => provider.accessToken({ signal: init.signal ?? undefined }),
+        ask: async () => {
+          const again = await ask(provider, this, asked, failure);
+          if ('error' in again) throw again.error;
+          return again.token;
+        },
         replayable: canBeSentAgain(init.body),
         send: (token) => {
           init.headers.set('authorization', `Bearer ${token}`);

@@ -60,6 +60,18 @@ await part(async () => {
   assert.match(response.output[0].content[0].text, greeting);
 });
 
+// The client's own limit ends the wait for a second token, as it does that for a first.
+await part(async () => {
+  provider.close();
+  provider = Provider.fromEnv({ callTimeoutSeconds: 600 });
+  const limited = await makeClient(provider, { timeout: 1_000, maxRetries: 0 });
+  assert.match(await answer(limited), greeting);
+  await world.hold('token_endpoint');
+  await world.revoke({ all: true });
+  await assert.rejects(answer(limited), OpenAI.APIConnectionTimeoutError);
+  await world.hold('token_endpoint', false);
+});
+
 // Credentials given twice, and what is no such class, are refused at once.
 await part(async () => {
   assert.throws(() => provider.openai(OpenAI, { apiKey: 'sk-canary' }), /apiKey and svidex/);
