@@ -44,6 +44,8 @@ async function finish(
 ): Promise<void> {
   const emit = request.emit.bind(request) as (event: string, ...args: unknown[]) => boolean;
   const origin = new URL(`${request.protocol}//${request.getHeader('host')}`);
+  // A header may name another host than the one that is connected to.
+  origin.hostname = request.host.includes(':') ? `[${request.host}]` : request.host;
   if (!may(origin)) {
     if (request.getHeader('authorization') === PLACEHOLDER) request.removeHeader('authorization');
     request.end();

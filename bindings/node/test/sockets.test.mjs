@@ -114,3 +114,11 @@ test('a failure to get a token is the error of the handshake', async (t) => {
   await assert.rejects(handshake(origin, options), error);
   assert.deepEqual(seen, []);
 });
+
+test('where a handshake goes counts, not what its host header says', async (t) => {
+  const { seen, origin } = await server(t, () => true);
+  const headers = { host: 'gateway.example' };
+  const options = new FakeProvider().socketOptions({ hosts: ['http://gateway.example'], headers });
+  assert.equal(await handshake(origin, options), 101);
+  assert.deepEqual(seen, [undefined]);
+});
