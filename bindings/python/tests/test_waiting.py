@@ -104,13 +104,17 @@ def test_copies_are_the_same_provider(provider: svidex.Provider) -> None:
         pickle.dumps(provider)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="the interpreter's module is another")
 def test_a_subinterpreter_is_refused_with_a_sentence() -> None:
     program = """
-import sys, _xxsubinterpreters as interpreters
-other = interpreters.create(isolated=False)
+import sys
+try:
+    import _interpreters as interpreters
+    other, run = interpreters.create("legacy"), interpreters.exec
+except ImportError:  # Before Python 3.13.
+    import _xxsubinterpreters as interpreters
+    other, run = interpreters.create(isolated=False), interpreters.run_string
 def refused():
-    interpreters.run_string(other, '''
+    run(other, '''
 import sys
 sys.path[:] = %r
 try:
