@@ -76,10 +76,14 @@ pub fn with_environment(config: Config) -> Result<Config, Error> {
     config.fill_from(&Environment::read(), &Given::default())
 }
 
-/// Whether a token that the provider gave may still be handed out.
+/// For how long a token that the provider gave may still be handed out; `None` once it
+/// may no longer be.
 #[must_use]
-pub fn is_usable(provider: &Provider, token: &Token) -> bool {
-    token.held.is_usable(provider.shared.clock.now())
+pub fn use_left(provider: &Provider, token: &Token) -> Option<std::time::Duration> {
+    let now = provider.shared.clock.now();
+    let left = u64::try_from(token.held.use_left(now)).ok();
+    left.filter(|_| token.held.is_usable(now))
+        .map(std::time::Duration::from_millis)
 }
 
 /// When its renewal is due, in milliseconds since the Unix epoch.

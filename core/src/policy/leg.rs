@@ -55,7 +55,7 @@ impl Held {
     }
 
     /// What is left until it may no longer be handed out.
-    pub(super) fn use_left(&self, now: Now) -> i64 {
+    pub(crate) fn use_left(&self, now: Now) -> i64 {
         self.left(now) - margin(self.life_ms)
     }
 }

@@ -16,6 +16,11 @@ use crate::token;
 /// A denial counts once it has lasted for so long, as in the library: a registration
 /// takes a while to arrive.
 const DENIAL_GRACE: Duration = Duration::from_secs(30);
+/// From one look at everything to the next, if nothing happens.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// What an earlier life left is taken away so long before its end: its whole life, by
+/// which the library would judge, is not known.
+const MARGIN_MS: i64 = 1_000;
 
 pub(super) struct Keeper {
     providers: Vec<Provider>,
@@ -34,6 +39,8 @@ struct KeptFile {
     failures: u32,
     retry_at: Option<Instant>,
     problem: Option<Problem>,
+    /// Why it was not taken away.
+    stays: Option<Problem>,
 }
 
 /// What stands in the file.
@@ -95,6 +102,7 @@ impl Keeper {
                 failures: 0,
                 retry_at: None,
                 problem: None,
+                stays: None,
             })
             .collect();
         for file in &mut files {
@@ -127,6 +135,18 @@ impl Keeper {
             }
         }
         changed
+    }
+
+    /// How long nothing has to be looked at, if nothing happens: no file outlives its
+    /// token.
+    pub(super) fn rest(&self) -> Duration {
+        let files = self.files.iter();
+        let left = files.filter_map(|file| file.left(&self.providers[file.provider]));
+        // What could not be taken away is tried again like all else.
+        let ahead = left.filter(|left| !left.is_zero());
+        // Looked at once it is over, and not while it ends.
+        let first = ahead.min().map(|left| left + Duration::from_millis(1));
+        first.map_or(INTERVAL, |first| first.min(INTERVAL))
     }
 
     /// Waits until each file is written, or cannot be.
@@ -216,9 +236,11 @@ impl KeptFile {
                 (Err(_), TokenKind::Access) => Some(modified_unix_ms),
             },
         };
-        match end.filter(|end| *end > now_unix_ms()) {
+        match end.filter(|end| *end > now_unix_ms() + MARGIN_MS) {
             Some(ends_at_unix_ms) => self.content = Content::LeftOver { ends_at_unix_ms },
-            None => self.remove("what was there is not a token for it that lasts", log),
+            None => {
+                self.remove("what was there is not a token for it that lasts", log);
+            }
         }
     }
 
@@ -231,13 +253,9 @@ impl KeptFile {
     ) -> bool {
         let writes_before = self.writes;
         let token = provider.try_get(self.entry.kind).ok().flatten();
-        let mut removed = false;
-        if token.is_none()
-            && let Some(why) = self.is_over(provider, keep_on_denial, since_start)
-        {
-            self.remove(why, log);
-            removed = true;
-        }
+        let over = self.is_over(provider, token.is_some(), keep_on_denial, since_start);
+        // Before anything is written, which may take its time or fail.
+        let removed = over.is_some_and(|why| self.remove(why, log));
         if let Some(token) = token
             && !self.holds(&token)
             && self.retry_at.is_none_or(|at| Instant::now() >= at)
@@ -247,32 +265,47 @@ impl KeptFile {
         removed || self.writes > writes_before
     }
 
+    /// For how long what is in the file may still be read.
+    fn left(&self, provider: &Provider) -> Option<Duration> {
+        match &self.content {
+            Content::Nothing => None,
+            Content::LeftOver { ends_at_unix_ms } => {
+                let left = ends_at_unix_ms - MARGIN_MS - now_unix_ms();
+                Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+            }
+            Content::Ours { token, .. } => {
+                Some(binding::use_left(provider, token).unwrap_or_default())
+            }
+        }
+    }
+
     /// Why what is in the file may no longer be read, if it may not.
     fn is_over(
         &self,
         provider: &Provider,
+        has_next: bool,
         keep_on_denial: bool,
         since_start: Duration,
     ) -> Option<&'static str> {
-        const ENDED: &str = "its token has ended and there is no other one";
-        const WITHDRAWN: &str = "the identity was withdrawn";
+        let has_ended = match &self.content {
+            Content::Nothing => return None,
+            Content::LeftOver { .. } => self.left(provider).is_some_and(|it| it.is_zero()),
+            Content::Ours { token, .. } => binding::use_left(provider, token).is_none(),
+        };
+        if has_ended {
+            return Some(match (has_next, &self.problem) {
+                (false, _) => "its token has ended and there is no other one",
+                (true, None) => "its token has ended",
+                (true, Some(_)) => "its token has ended and the next one cannot be written",
+            });
+        }
+        // The library dropped a token that had life left.
         let cause = provider.last_failure(self.entry.kind);
         let is_denied = cause.is_some_and(|it| it.kind() == ErrorKind::PermissionDenied);
-        match &self.content {
-            Content::Nothing => None,
-            Content::LeftOver { ends_at_unix_ms } if *ends_at_unix_ms <= now_unix_ms() + 1_000 => {
-                Some(ENDED)
-            }
-            Content::LeftOver { .. } => {
-                let is_over = is_denied && !keep_on_denial && since_start >= DENIAL_GRACE;
-                is_over.then_some(WITHDRAWN)
-            }
-            Content::Ours { token, .. } => match binding::is_usable(provider, token) {
-                false => Some(ENDED),
-                // The library dropped a token that had life left.
-                true => (is_denied && !keep_on_denial).then_some(WITHDRAWN),
-            },
-        }
+        let is_early =
+            matches!(self.content, Content::LeftOver { .. }) && since_start < DENIAL_GRACE;
+        let is_withdrawn = !has_next && is_denied && !keep_on_denial && !is_early;
+        is_withdrawn.then_some("the identity was withdrawn")
     }
 
     /// Whether the file has this token, and nobody has touched it.
@@ -300,6 +333,7 @@ impl KeptFile {
         match self.entry.target.replace(text.as_bytes(), end) {
             Ok(stamp) => {
                 let was_failing = self.problem.take().is_some();
+                self.stays = None;
                 let what = self.what();
                 let until = binding::rfc3339(token.expires_at_unix_ms());
                 let after = if was_failing { ", after failures" } else { "" };
@@ -331,32 +365,28 @@ impl KeptFile {
                     log.of_file(Level::Error, "not_written", path, &message);
                 }
                 self.problem = Some(problem);
-                if let Content::Ours { token, .. } = &self.content
-                    && !binding::is_usable(provider, token)
-                {
-                    self.remove(
-                        "its token has ended and the next one cannot be written",
-                        log,
-                    );
-                }
             }
         }
     }
 
-    fn remove(&mut self, why: &str, log: &Log) {
+    /// Gives whether it is gone.
+    fn remove(&mut self, why: &str, log: &Log) -> bool {
         let path = self.entry.target.path();
         match self.entry.target.remove() {
             Ok(()) => {
                 self.content = Content::Nothing;
+                self.stays = None;
                 let message = format!("removed {}: {why}", path.display());
                 log.of_file(Level::Warning, "removed", path, &message);
+                true
             }
             Err(problem) => {
-                if self.problem.as_ref() != Some(&problem) {
+                if self.stays.as_ref() != Some(&problem) {
                     let message = format!("{problem} ({why}); it is tried again");
                     log.of_file(Level::Error, "not_removed", path, &message);
                 }
-                self.problem = Some(problem);
+                self.stays = Some(problem);
+                false
             }
         }
     }
@@ -379,7 +409,11 @@ impl KeptFile {
             expires_at: end.map(binding::rfc3339),
             written_at: self.written_at.map(binding::rfc3339),
             writes: self.writes,
-            problem: self.problem.as_ref().map(ToString::to_string),
+            problem: self
+                .problem
+                .as_ref()
+                .or(self.stays.as_ref())
+                .map(ToString::to_string),
         }
     }
 }

@@ -30,8 +30,6 @@ use crate::commands::print;
 use crate::failure::Failure;
 use crate::process::{outlive_the_limit_of_file_size, signals};
 
-/// From one look at everything to the next, if nothing happens.
-const INTERVAL: Duration = Duration::from_secs(1);
 /// What the end may wait for: a write that hangs, say.
 const LAST_WORDS: Duration = Duration::from_millis(700);
 
@@ -113,7 +111,7 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
         let (files, tokens) = keeper.status();
         board.show(files, tokens, notify.is_ready());
         notify.alive();
-        let _ = woken.recv_timeout(INTERVAL);
+        let _ = woken.recv_timeout(keeper.rest());
     }
     notify.stopping();
     if plan.remove_on_exit {

@@ -1,12 +1,12 @@
 //! Files of a bridge while it is killed, starved and swapping: a reader sees a whole
 //! token with life left, or no file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Signal;
@@ -37,7 +37,33 @@ struct Counts {
     /// Of these, those where the last token that was there had life left.
     missed: AtomicU64,
     torn: AtomicU64,
-    expired: AtomicU64,
+    /// Tokens that were read after their end, by the file and that end.
+    expired: Mutex<BTreeMap<(usize, i64), Expired>>,
+}
+
+/// The reads of one token after its end.
+#[derive(Clone, Copy, Debug)]
+struct Expired {
+    reads: u64,
+    last: i64,
+}
+
+/// A bridge's time, by this machine's clock in milliseconds.
+struct Life {
+    pid: u32,
+    /// It has looked at what the one before it left.
+    started: i64,
+    /// From when on it may be dead.
+    killed: i64,
+    log: Vec<String>,
+}
+
+impl Life {
+    /// Whether it was there, and at work, while a token that had ended could be read.
+    /// (Where it was not, nobody lived who could have taken the file away.)
+    fn is_at_fault(&self, end: i64, expired: Expired) -> bool {
+        self.killed > end && self.started <= expired.last
+    }
 }
 
 /// When a file that is not there is no fault: nobody withdraws the identity here, and so
@@ -48,21 +74,35 @@ const LAST_USE: Duration = Duration::from_secs(2);
 type Ends = [i64; 2];
 
 impl Counts {
+    /// What a reader found in a file: when the token there ends, if it is whole.
+    fn found(&self, file: usize, end: Option<i64>, now: i64, ends: &mut Ends) {
+        match end {
+            None => drop(self.torn.fetch_add(1, Ordering::Relaxed)),
+            Some(end) if end <= now => {
+                let mut expired = self.expired.lock().expect("no panic");
+                let entry = expired.entry((file, end));
+                let it = entry.or_insert(Expired {
+                    reads: 0,
+                    last: now,
+                });
+                it.reads += 1;
+                it.last = it.last.max(now);
+            }
+            Some(end) => {
+                ends[file] = end;
+                self.reads.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// One read of each file.
     fn read(&self, svid: &Path, token: &Path, ends: &mut Ends) -> (Option<String>, Option<String>) {
         // The clock first: a token may end while it is looked at.
         let now = now_ms();
         let svid = fs::read_to_string(svid).ok();
         if let Some(svid) = &svid {
-            match Jwt::decode(svid).ok().and_then(|jwt| jwt.exp) {
-                None => &self.torn,
-                Some(exp) if exp <= now => &self.expired,
-                Some(exp) => {
-                    ends[0] = exp;
-                    &self.reads
-                }
-            }
-            .fetch_add(1, Ordering::Relaxed);
+            let end = Jwt::decode(svid).ok().and_then(|jwt| jwt.exp);
+            self.found(0, end, now, ends);
         }
         // Its end goes with the file that is open, and not with its name.
         let opened = fs::File::open(token).ok();
@@ -76,17 +116,7 @@ impl Counts {
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .expect("a time");
             let end = i64::try_from(end.as_millis()).expect("a time");
-            let is_whole = token.len() == "emulator-access-".len() + 43
-                && token.starts_with("emulator-access-");
-            match (is_whole, end > now) {
-                (false, _) => &self.torn,
-                (_, false) => &self.expired,
-                _ => {
-                    ends[1] = end;
-                    &self.reads
-                }
-            }
-            .fetch_add(1, Ordering::Relaxed);
+            self.found(1, is_access_token(token).then_some(end), now, ends);
         }
         for (is_there, end) in [svid.is_some(), token.is_some()].into_iter().zip(*ends) {
             self.absent
@@ -99,16 +129,40 @@ impl Counts {
         (svid, token.map(|it| it.0))
     }
 
-    fn all(&self) -> [u64; 5] {
-        let all = [
-            &self.reads,
-            &self.absent,
-            &self.missed,
-            &self.torn,
-            &self.expired,
-        ];
+    fn all(&self) -> [u64; 4] {
+        let all = [&self.reads, &self.absent, &self.missed, &self.torn];
         all.map(|it| it.load(Ordering::Relaxed))
     }
+
+    /// The reads after a token's end while a bridge was up, and those while there was
+    /// none; each of the former with what is known of it.
+    fn expired(&self, lives: &[Life]) -> [u64; 2] {
+        let (mut up, mut down) = (0, 0);
+        for ((file, end), it) in &*self.expired.lock().expect("no panic") {
+            let mut lives = lives.iter().filter(|life| life.is_at_fault(*end, *it));
+            let Some(life) = lives.next() else {
+                down += it.reads;
+                continue;
+            };
+            up += it.reads;
+            report(&format!(
+                "{} that ended at {end} was read {} times, until {} ms after; the bridge {} was \
+                 up from {} ms before the end to {} ms after it; its last words:\n  {}",
+                ["an SVID", "an access token"][*file],
+                it.reads,
+                it.last - end,
+                life.pid,
+                end - life.started,
+                life.killed - end,
+                life.log.join("\n  ")
+            ));
+        }
+        [up, down]
+    }
+}
+
+fn is_access_token(text: &str) -> bool {
+    text.len() == "emulator-access-".len() + 43 && text.starts_with("emulator-access-")
 }
 
 fn memory_and_threads(pid: u32) -> (u64, usize, usize) {
@@ -143,12 +197,23 @@ fn no_reader_sees_a_torn_or_an_expired_token() {
         "--access-token-file",
         text(&token),
     ];
+    // With the moment from which on it answers for the files, and how long that took.
     let start = || {
+        let begun = now_ms();
         let bridge = Running::start(&emulator, &args);
+        bridge.wait_for_line(&["keeps 2 files"]);
+        let started = now_ms();
         bridge.wait_for_line(&["all files are written"]);
-        bridge
+        (bridge, started, started - begun)
     };
-    let mut bridge = start();
+    let (mut bridge, mut started, mut slowest) = start();
+    let mut lives = Vec::new();
+    let life = |bridge: &Running, started| Life {
+        pid: bridge.pid(),
+        started,
+        killed: now_ms(),
+        log: bridge.log(),
+    };
     let (counts, stop) = (
         Arc::new(Counts::default()),
         Arc::new(AtomicBool::new(false)),
@@ -169,7 +234,7 @@ fn no_reader_sees_a_torn_or_an_expired_token() {
             })
         })
         .collect();
-    let (mut kills, mut faults, mut figures) = (0, 0, Vec::new());
+    let (mut faults, mut figures) = (0, Vec::new());
     let (begun, mut turn) = (Instant::now(), 0_u32);
     while begun.elapsed() < duration {
         turn += 1;
@@ -183,11 +248,13 @@ fn no_reader_sees_a_torn_or_an_expired_token() {
         };
         match turn % 5 {
             0 => {
+                lives.push(life(&bridge, started));
                 bridge.signal(Signal::KILL);
                 bridge.wait();
                 // Its tokens last for as long as it takes to start another one.
-                bridge = start();
-                kills += 1;
+                let took;
+                (bridge, started, took) = start();
+                slowest = slowest.max(took);
             }
             1 => emulator.fault(Leg::TokenEndpoint, fault(503)),
             2 => emulator.fault(
@@ -215,14 +282,18 @@ fn no_reader_sees_a_torn_or_an_expired_token() {
         .into_iter()
         .map(|it| it.join().expect("no panic"))
         .max();
-    let [reads, absent, missed, torn, expired] = counts.all();
+    let kills = lives.len();
+    lives.push(life(&bridge, started));
+    let [reads, absent, missed, torn] = counts.all();
+    let [expired, orphaned] = counts.expired(&lives);
     let most = figures.iter().fold((0, 0, 0), |most, it| {
         (most.0.max(it.0), most.1.max(it.1), most.2.max(it.2))
     });
     report(&format!(
-        "{} tokens seen, {reads} reads, {torn} torn, {expired} expired, {absent} without a file, \
-         {missed} of them while its token had life left; \
-         {kills} kills, {faults} faults; at most {} kB, {} threads, {} descriptors",
+        "{} tokens seen, {reads} reads, {torn} torn, {expired} after the token's end while a \
+         bridge was up, {orphaned} while none was; {absent} without a file, {missed} of them while \
+         its token had life left; {kills} kills, {slowest} ms at most until the next one answers \
+         for the files, {faults} faults; at most {} kB, {} threads, {} descriptors",
         swaps.unwrap_or(0),
         most.0,
         most.1,
@@ -290,7 +361,7 @@ fn traced(emulator: &Emulator, inject: &str, svid: &Path, token: &Path) -> std::
 
 fn whole(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap_or_default();
-    Jwt::decode(&text).is_ok() || text.len() == "emulator-access-".len() + 43
+    Jwt::decode(&text).is_ok() || is_access_token(&text)
 }
 
 /// Killed at each system call that a write consists of: the old file or the new one is
