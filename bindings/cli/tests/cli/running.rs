@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use svidex_emulator::Emulator;
 use tempfile::TempDir;
@@ -30,6 +30,30 @@ pub(crate) fn subdirectory(of: &TempDir, name: &str) -> PathBuf {
         .create(&path)
         .expect("a directory");
     path
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(since.expect("after 1970").as_millis()).expect("a time")
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// Where most bridges keep an SVID and an access token.
+pub(crate) fn pair(directory: &Path) -> (PathBuf, PathBuf) {
+    (directory.join("svid"), directory.join("token"))
+}
+
+/// The arguments that name them.
+pub(crate) fn keeping<'a>(svid: &'a Path, token: &'a Path) -> [&'a str; 4] {
+    [
+        "--svid-file",
+        text(svid),
+        "--access-token-file",
+        text(token),
+    ]
 }
 
 /// What is in it, temporary files too.
@@ -94,6 +118,16 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it may write to a file, in bytes. Gives whether we may say so.
+    pub(crate) fn limit_file_size(&self, bytes: Option<u64>) -> bool {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let limit = rustix::process::Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Fsize, limit).is_ok()
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

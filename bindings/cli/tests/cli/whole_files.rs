@@ -15,19 +15,12 @@ use svidex::Jwt;
 use svidex_emulator::{Emulator, Fault, Leg};
 
 use crate::common::{emulator, program, report};
-use crate::running::{Running, command, directory, names, subdirectory, until};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
+use crate::running::{
+    Running, command, directory, keeping, names, now_ms, pair, subdirectory, text, until,
+};
 
 fn is_long() -> bool {
     std::env::var_os("SVIDEX_LONG").is_some_and(|value| value == "1")
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    i64::try_from(since.expect("after 1970").as_millis()).expect("a time")
 }
 
 #[derive(Default)]
@@ -187,16 +180,8 @@ fn no_reader_sees_a_torn_or_an_expired_token() {
         "svid_ttl_seconds": 5, "access_token_ttl_seconds": 5, "svid_repeat": false,
     }));
     let directory = directory();
-    let (svid, token) = (
-        directory.path().join("svid"),
-        directory.path().join("token"),
-    );
-    let args = [
-        "--svid-file",
-        text(&svid),
-        "--access-token-file",
-        text(&token),
-    ];
+    let (svid, token) = pair(directory.path());
+    let args = keeping(&svid, &token);
     // With the moment from which on it answers for the files, and how long that took.
     let start = || {
         let begun = now_ms();
@@ -345,14 +330,8 @@ fn traced(emulator: &Emulator, inject: &str, svid: &Path, token: &Path) -> std::
             "bridge",
             "--once",
         ])
-        .args([
-            "--svid-file",
-            text(svid),
-            "--access-token-file",
-            text(token),
-            "--mode",
-            "0640",
-        ])
+        .args(keeping(svid, token))
+        .args(["--mode", "0640"])
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .envs(emulator.info().environment());
@@ -374,15 +353,9 @@ fn a_kill_at_any_system_call_leaves_a_whole_file_and_no_litter() {
     let emulator = emulator();
     let directory = directory();
     let kept = subdirectory(&directory, "kept");
-    let (svid, token) = (kept.join("svid"), kept.join("token"));
+    let (svid, token) = pair(&kept);
     let once = || {
-        let args = [
-            "--once",
-            "--svid-file",
-            text(&svid),
-            "--access-token-file",
-            text(&token),
-        ];
+        let args = [&["--once"], &keeping(&svid, &token)[..]].concat();
         let output = command(&emulator, &args).output().expect("it runs");
         assert!(
             output.status.success(),
@@ -445,14 +418,8 @@ fn a_write_that_fails_leaves_the_old_file() {
     let emulator = emulator();
     let directory = directory();
     let kept = subdirectory(&directory, "kept");
-    let (svid, token) = (kept.join("svid"), kept.join("token"));
-    let args = [
-        "--once",
-        "--svid-file",
-        text(&svid),
-        "--access-token-file",
-        text(&token),
-    ];
+    let (svid, token) = pair(&kept);
+    let args = [&["--once"], &keeping(&svid, &token)[..]].concat();
     assert!(
         command(&emulator, &args)
             .status()
@@ -511,12 +478,7 @@ fn room_that_comes_back_is_used() {
     let bridge = Running::of(&mut shell);
     bridge.wait_for_line(&["error", text(&svid), "too large"]);
     assert!(names(directory.path()).is_empty());
-    let pid = rustix::process::Pid::from_raw(i32::try_from(bridge.pid()).expect("a pid"));
-    let unlimited = rustix::process::Rlimit {
-        current: None,
-        maximum: None,
-    };
-    if rustix::process::prlimit(pid, rustix::process::Resource::Fsize, unlimited).is_ok() {
+    if bridge.limit_file_size(None) {
         until("it is never written", || whole(&svid));
     }
 }

@@ -1,0 +1,255 @@
+//! What a bridge keeps, and for how long.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use svidex_emulator::{Fault, Leg};
+
+use super::{end, mode, run_bridge};
+use crate::common::{against, emulator, program, run};
+use crate::running::{Running, directory, keeping, names, pair, subdirectory, text, until};
+
+#[test]
+fn it_keeps_both_and_other_programs_take_them() {
+    let emulator = emulator();
+    let directory = directory();
+    let (svid, token) = pair(directory.path());
+    let args = keeping(&svid, &token);
+    let bridge = Running::start(&emulator, &args);
+    bridge.wait_for_line(&["all files are written"]);
+    assert_eq!(names(directory.path()), ["svid", "token"]);
+    assert_eq!((mode(&svid), mode(&token)), (0o600, 0o600));
+    let found = fs::read_to_string(&svid).expect("text");
+    assert_eq!(found.split('.').count(), 3);
+    assert!(!found.contains(char::is_whitespace));
+    let access = fs::read_to_string(&token).expect("text");
+    assert!(access.starts_with("emulator-access-"));
+
+    let file = ("SVIDEX_ACCESS_TOKEN_FILE", text(&token));
+    let taken = run(&[file], &["token"]);
+    assert_eq!((taken.status, taken.stdout.trim_end()), (0, &access[..]));
+    let exchanges = emulator.counters().exchanges;
+    assert_eq!(exchanges, 1);
+    end(bridge);
+    // What it wrote stays, and is good until it ends.
+    assert_eq!(names(directory.path()), ["svid", "token"]);
+}
+
+#[test]
+fn modes_and_owners_are_those_that_were_asked_for_whatever_the_umask() {
+    let emulator = emulator();
+    let directory = directory();
+    let is_root = rustix::process::geteuid().is_root();
+    for (umask, wanted) in [("0000", 0o600), ("0777", 0o640), ("0027", 0o444)] {
+        let file = directory.path().join(umask);
+        let wanted_text = format!("{wanted:04o}");
+        let mut shell = Command::new("sh");
+        shell
+            .args([
+                "-c",
+                "umask $1; shift; exec \"$@\"",
+                "sh",
+                umask,
+                program(),
+                "bridge",
+                "--once",
+            ])
+            .args(["--svid-file", text(&file), "--mode", &wanted_text])
+            .args(["--owner", "12345:54321"].into_iter().filter(|_| is_root))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(emulator.info().environment());
+        let output = shell.output().expect("a shell");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(mode(&file), wanted, "{umask}");
+        if is_root {
+            let there = fs::metadata(&file).expect("it is there");
+            assert_eq!((there.uid(), there.gid()), (12345, 54321));
+        }
+    }
+}
+
+#[test]
+fn several_audiences_have_a_file_each_and_one_connection() {
+    let emulator = emulator();
+    let directory = directory();
+    let sockets = |bridge: &Running| {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", bridge.pid())).expect("its own");
+        let links = descriptors.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
+        links
+            .filter(|link| text(link).starts_with("socket:"))
+            .count()
+    };
+    let mut counted = Vec::new();
+    for count in [1, 5] {
+        let config = directory.path().join(format!("bridge-{count}.toml"));
+        let kept = subdirectory(&directory, &format!("kept-{count}"));
+        let mut toml = String::from("mode = \"0640\"\nlog_format = \"json\"\n");
+        for number in 0..count {
+            toml += &format!(
+                "[[svid]]\npath = {:?}\naudience = \"https://audience-{number}\"\n",
+                kept.join(number.to_string())
+            );
+        }
+        fs::write(&config, toml).expect("written");
+        let bridge = Running::start(&emulator, &["--config", text(&config)]);
+        bridge.wait_for_line(&["all files are written"]);
+        for number in 0..count {
+            let file = kept.join(number.to_string());
+            assert_eq!(mode(&file), 0o640);
+            let inspected = against(&emulator, &["inspect", text(&file), "--json"]);
+            assert!(
+                inspected
+                    .stdout
+                    .contains(&format!("https://audience-{number}"))
+            );
+        }
+        counted.push(sockets(&bridge));
+        for line in bridge.log() {
+            let line: Value = serde_json::from_str(&line).expect("one object a line");
+            assert!(
+                line["level"].is_string() && line["message"].is_string(),
+                "{line}"
+            );
+        }
+        end(bridge);
+    }
+    assert_eq!(counted[0], counted[1], "connections");
+}
+
+#[test]
+fn a_directory_is_made_if_it_may_be() {
+    let emulator = emulator();
+    let directory = directory();
+    let svid = directory.path().join("made/svid");
+    let args = ["--once", "--make-directory", "--svid-file", text(&svid)];
+    assert_eq!(run_bridge(&emulator, &args).0, Some(0));
+    assert_eq!(mode(&directory.path().join("made")) & 0o022, 0);
+}
+
+#[test]
+fn files_that_somebody_takes_away_come_back() {
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let svid = kept.join("svid");
+    let bridge = Running::start(&emulator, &["--svid-file", text(&svid)]);
+    bridge.wait_for_line(&["all files are written"]);
+    let text_of = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let token = text_of(&svid);
+    fs::remove_file(&svid).expect("removed");
+    until("it does not come back", || text_of(&svid) == token);
+    // Nor does it stay what somebody else makes of it.
+    fs::write(&svid, "nonsense").expect("written");
+    until("it stays nonsense", || text_of(&svid) == token);
+
+    fs::rename(&kept, directory.path().join("gone")).expect("moved");
+    bridge.wait_for_line(&["error", text(&svid), "directory"]);
+    subdirectory(&directory, "kept");
+    until("the directory is not found again", || {
+        text_of(&svid) == token
+    });
+    assert_eq!(emulator.counters().fetch_jwt_svid, 1);
+
+    fs::remove_file(&svid).expect("removed");
+    symlink("elsewhere", &svid).expect("a link");
+    bridge.wait_for_line(&["error", text(&svid), "symbolic link"]);
+    fs::remove_file(&svid).expect("removed");
+    until("it is not written after a link", || text_of(&svid) == token);
+    end(bridge);
+}
+
+#[test]
+fn what_an_earlier_life_left_is_kept_while_it_is_good() {
+    let emulator = emulator();
+    let directory = directory();
+    let [good, foreign, ended, empty] =
+        ["good", "foreign", "ended", "empty"].map(|it| directory.path().join(it));
+    let once = |file: &Path, audience: &str| {
+        let args = ["--once", "--svid-file", text(file), "--audience", audience];
+        assert_eq!(run_bridge(&emulator, &args).0, Some(0));
+    };
+    once(&good, "https://a");
+    once(&foreign, "https://b");
+    emulator.settings(json!({"svid_ttl_seconds": 1}));
+    once(&ended, "https://c");
+    fs::write(&empty, "").expect("written");
+    fs::write(
+        directory.path().join(".good.0123456789abcdef.svidex"),
+        "half",
+    )
+    .expect("written");
+    std::thread::sleep(Duration::from_millis(1_100));
+    let config = directory.path().join("bridge.toml");
+    let mut toml = String::new();
+    for path in [&good, &foreign, &ended, &empty] {
+        toml += &format!("[[svid]]\npath = {path:?}\naudience = \"https://a\"\n");
+    }
+    fs::write(&config, toml).expect("written");
+    let down = Fault {
+        reset: true,
+        ..Fault::default()
+    };
+    emulator.fault(Leg::WorkloadApi, down);
+    let bridge = Running::start(&emulator, &["--config", text(&config)]);
+    bridge.wait_for_line(&["Workload API"]);
+    assert_eq!(names(directory.path()), ["bridge.toml", "good"]);
+    emulator.clear_faults();
+    bridge.wait_for_line(&["all files are written"]);
+    end(bridge);
+}
+
+#[test]
+fn files_may_go_with_the_bridge() {
+    let emulator = emulator();
+    let directory = directory();
+    let svid = directory.path().join("svid");
+    let bridge = Running::start(&emulator, &["--svid-file", text(&svid), "--remove-on-exit"]);
+    bridge.wait_for_line(&["all files are written"]);
+    end(bridge);
+    assert!(names(directory.path()).is_empty());
+}
+
+/// One exchange for a host: 64 programs take what one bridge keeps.
+#[test]
+fn sixty_four_processes_and_one_exchange() {
+    const PROCESSES: usize = 64;
+    let emulator = emulator();
+    let directory = directory();
+    let token = directory.path().join("token");
+    let count = |arguments: &[&str]| {
+        let before = emulator.counters().exchanges;
+        let processes: Vec<_> = (0..PROCESSES)
+            .map(|_| {
+                Command::new(program())
+                    .arg("token")
+                    .args(arguments)
+                    .env_clear()
+                    .envs(emulator.info().environment())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .expect("it starts")
+            })
+            .collect();
+        for process in processes {
+            let output = process.wait_with_output().expect("it ends");
+            assert!(output.status.success());
+        }
+        emulator.counters().exchanges - before
+    };
+    assert_eq!(count(&[]), 64);
+    let before = emulator.counters().exchanges;
+    let bridge = Running::start(&emulator, &["--access-token-file", text(&token)]);
+    bridge.wait_for_line(&["all files are written"]);
+    assert_eq!(count(&["--access-token-file", text(&token)]), 0);
+    assert_eq!(emulator.counters().exchanges - before, 1);
+    end(bridge);
+}

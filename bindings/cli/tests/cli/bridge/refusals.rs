@@ -1,0 +1,224 @@
+//! Options and keys that are wrong, and what a bridge says of those that are right.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use super::run_bridge;
+use crate::common::{emulator, run};
+use crate::running::{command, directory, keeping, names, pair, subdirectory, text};
+
+/// Whatever is wrong is named, and nothing was written.
+#[test]
+fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let open = subdirectory(&directory, "open");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("its mode");
+    symlink("elsewhere", directory.path().join("link")).expect("a link");
+    let svid = kept.join("svid");
+    let svid = ["--svid-file", text(&svid)];
+    let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlc2lnbmF0dXJl";
+    let in_open = open.join("svid");
+    let link = directory.path().join("link");
+    let nowhere = directory.path().join("nowhere/svid");
+    for (args, words) in [
+        (&[][..], &["--svid-file", "--config"][..]),
+        (&["--svid-file", text(&in_open)], &["--svid-file", "0777"]),
+        (
+            &["--svid-file", text(&link)],
+            &["--svid-file", "symbolic link"],
+        ),
+        (&["--svid-file", text(&kept)], &["--svid-file", "directory"]),
+        (
+            &["--svid-file", text(&nowhere)],
+            &["--svid-file", "--make-directory"],
+        ),
+        (&["--svid-file", token], &["--svid-file", "not repeated"]),
+        (&["--svid-file", "$HOME/svid"], &["--svid-file", "variable"]),
+        (&["--svid-file", ""], &["--svid-file", "empty"]),
+        (
+            &[svid[0], svid[1], "--access-token-file", svid[1]],
+            &["--svid-file", "--access-token-file", "same file"],
+        ),
+        (&[svid[0], svid[1], "--mode", "0602"], &["--mode", "others"]),
+        (&[svid[0], svid[1], "--mode", "0700"], &["--mode"]),
+        (&[svid[0], svid[1], "--mode", "600x"], &["--mode", "octal"]),
+        (&[svid[0], svid[1], "--mode", "0000"], &["--mode"]),
+        (
+            &[svid[0], svid[1], "--owner", "nobody-of-that-name"],
+            &["--owner", "user"],
+        ),
+        (
+            &[svid[0], svid[1], "--owner", "0:no-such-group"],
+            &["--owner", "group"],
+        ),
+        (&[svid[0], svid[1], "--exec", " "], &["--exec"]),
+        (
+            &[svid[0], svid[1], "--signal", svid[1]],
+            &["signal_pid_file", "same file"],
+        ),
+        (
+            &[
+                svid[0],
+                svid[1],
+                "--signal",
+                "/run/p",
+                "--signal-name",
+                "KILL",
+            ],
+            &["--signal-name", "HUP"],
+        ),
+        (
+            &[svid[0], svid[1], "--ready-file", svid[1]],
+            &["ready_file", "same file"],
+        ),
+        (&[svid[0], svid[1], "--audience", " "], &["audience"]),
+        (
+            &[svid[0], svid[1], "--config", "/run/b.toml"],
+            &["--config", "--svid-file"],
+        ),
+        (
+            &[svid[0], svid[1], "--log-format", "yaml"],
+            &["--log-format"],
+        ),
+    ] {
+        let refused = run_bridge(&emulator, args);
+        assert_eq!(refused.0, Some(2), "{args:?}: {}", refused.1);
+        for word in words {
+            assert!(refused.1.contains(word), "{args:?}: {}", refused.1);
+        }
+        assert!(!refused.1.contains("eyJ"), "{}", refused.1);
+        assert!(names(&kept).is_empty(), "{args:?}");
+    }
+    let config = directory.path().join("bridge.toml");
+    let entry = format!("[[svid]]\npath = {:?}\n", svid[1]);
+    for (toml, words) in [
+        (String::new(), &["--svid-file"][..]),
+        ("frobnicate = 1\n".to_owned() + &entry, &["frobnicate"]),
+        (
+            "mode = 0o600\n".to_owned() + &entry,
+            &["mode", "text in quotes"],
+        ),
+        ("mode = \"0777\"\n".to_owned() + &entry, &["mode"]),
+        ("owner = 5\n".to_owned() + &entry, &["owner"]),
+        (
+            "keep_on_denial = \"yes\"\n".to_owned() + &entry,
+            &["keep_on_denial", "true or false"],
+        ),
+        (
+            "remove_on_exit = 1\n".to_owned() + &entry,
+            &["remove_on_exit"],
+        ),
+        (
+            "make_directory = 1\n".to_owned() + &entry,
+            &["make_directory"],
+        ),
+        ("exec = []\n".to_owned() + &entry, &["exec"]),
+        ("exec = [1]\n".to_owned() + &entry, &["exec"]),
+        (
+            "signal = \"HUP\"\n".to_owned() + &entry,
+            &["signal", "signal_pid_file"],
+        ),
+        ("ready_file = 1\n".to_owned() + &entry, &["ready_file"]),
+        (
+            "status_socket = true\n".to_owned() + &entry,
+            &["status_socket"],
+        ),
+        (
+            "log_format = \"xml\"\n".to_owned() + &entry,
+            &["log_format", "text or json"],
+        ),
+        ("audience = 1\n".to_owned() + &entry, &["audience"]),
+        (
+            "refresh_buffer_seconds = \"1\"\n".to_owned() + &entry,
+            &["refresh_buffer_seconds"],
+        ),
+        (
+            "refresh_buffer_seconds = -1\n".to_owned() + &entry,
+            &["refresh_buffer_seconds"],
+        ),
+        (
+            "token_endpoint = \"http://example.org\"\n".to_owned() + &entry,
+            &["token_endpoint"],
+        ),
+        (entry.clone() + "audience = 5\n", &["svid[1].audience"]),
+        (entry.clone() + "audience = \"\"\n", &["svid[1].audience"]),
+        (entry.clone() + "mode = \"0666\"\n", &["svid[1].mode"]),
+        (
+            entry.clone() + "owner = \"no-such-user\"\n",
+            &["svid[1].owner"],
+        ),
+        (entry.clone() + "format = \"xml\"\n", &["svid[1].format"]),
+        (entry.clone() + "color = \"red\"\n", &["svid[1].color"]),
+        (
+            entry.clone() + &entry,
+            &["svid[1].path", "svid[2].path", "same file"],
+        ),
+        ("[[svid]]\n".to_owned(), &["svid[1].path"]),
+        (
+            "[svid]\npath = \"/run/x\"\n".to_owned(),
+            &["svid", "[[svid]]"],
+        ),
+        (
+            "[[access_token]]\npath = 5\n".to_owned(),
+            &["access_token[1].path"],
+        ),
+        (
+            "[[access_token]]\npath = \"/run/x\"\naudience = \"a\"\n".to_owned(),
+            &["access_token[1].audience"],
+        ),
+        (format!("audience = \"{token}\"\n") + &entry, &["audience"]),
+        (format!("{token}\n") + &entry, &["TOML", "line 1"]),
+        (
+            "mode = \"0600\"\nmode = \"0640\"\n".to_owned() + &entry,
+            &["TOML", "line"],
+        ),
+    ] {
+        fs::write(&config, &toml).expect("written");
+        let refused = run_bridge(&emulator, &["--config", text(&config)]);
+        assert_eq!(refused.0, Some(2), "{toml}: {}", refused.1);
+        for word in words {
+            assert!(refused.1.contains(word), "{toml}: {}", refused.1);
+        }
+        assert!(!refused.1.contains("eyJ"), "{}", refused.1);
+        assert!(names(&kept).is_empty(), "{toml}");
+    }
+    assert_eq!(names(&open), [""; 0]);
+}
+
+#[test]
+fn check_config_says_what_would_be_done_and_does_nothing() {
+    let emulator = emulator();
+    let directory = directory();
+    let (svid, token) = pair(directory.path());
+    let args = keeping(&svid, &token);
+    let checked = command(&emulator, &[&args[..], &["--check-config"]].concat());
+    let checked = { checked }.output().expect("it runs");
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    for words in [
+        text(&svid),
+        text(&token),
+        "0600",
+        "https://api.openai.com/v1",
+        "agent.sock",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(names(directory.path()).is_empty());
+    assert_eq!(emulator.counters().fetch_jwt_svid, 0);
+    // An access token needs what an exchange needs.
+    let socket = ("SPIFFE_ENDPOINT_SOCKET", "unix:///run/agent.sock");
+    let refused = run(
+        &[socket],
+        &[
+            "bridge",
+            "--access-token-file",
+            text(&token),
+            "--check-config",
+        ],
+    );
+    let message = refused.assert_error(2, "invalid_config");
+    assert!(message.contains("OPENAI_IDENTITY_PROVIDER_ID"), "{message}");
+}
