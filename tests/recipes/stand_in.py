@@ -1,4 +1,5 @@
-"""Stands in for the token services of AWS, Google and Azure: over TLS, on this machine.
+"""Stands in for the token services of AWS, Google and Azure, and for the one that Codex
+asks: over TLS, on this machine, and behind a proxy for a program that takes no other host.
 
 It reads the SVID of a request as those do, notes its audience and subject, and answers
 in the form that the SDK of each wants. Signatures are the emulator's business.
@@ -45,7 +46,9 @@ class StandIn:
         subprocess.run(
             [
                 *words.split(),
-                *("-addext", "subjectAltName=IP:127.0.0.1"),
+                *("-addext", "subjectAltName=IP:127.0.0.1,DNS:auth.openai.com"),
+                # Some take no CA's certificate for a server's.
+                *("-addext", "basicConstraints=critical,CA:FALSE"),
                 *("-keyout", key, "-out", self.ca_file),
             ],
             check=True,
@@ -54,27 +57,46 @@ class StandIn:
         self.seen: list[tuple[dict[str, str], dict[str, Any]]] = []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca_file, key)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.seen))
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://127.0.0.1:{self._server.server_port}"
+        handler = _handler(self.seen, context)
+        server, proxy = (ThreadingHTTPServer(("127.0.0.1", 0), handler) for _ in range(2))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        self._servers = [server, proxy]
+        self.url = f"https://127.0.0.1:{server.server_port}"
+        self.proxy = f"http://127.0.0.1:{proxy.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
 
 
 def _handler(
-    seen: list[tuple[dict[str, str], dict[str, Any]]],
+    seen: list[tuple[dict[str, str], dict[str, Any]]], context: ssl.SSLContext
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            """Whatever host was asked for, if its name is in the certificate."""
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            try:
+                self.connection = context.wrap_socket(self.connection, server_side=True)
+            except OSError:
+                self.close_connection = True
+                return
+            self.rfile = self.connection.makefile("rb")
+            self.wfile = self.connection.makefile("wb")  # type: ignore[assignment]
+            self.close_connection = False
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"])).decode()
             form = {name: values[0] for name, values in parse_qs(body).items()}
-            names = ("WebIdentityToken", "subject_token", "client_assertion")
+            names = ("WebIdentityToken", "subject_token", "client_assertion", "assertion")
             svid = next(form[name] for name in names if name in form)
             payload = svid.split(".")[1]
             claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -86,6 +108,7 @@ def _handler(
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer.encode())
+            self.wfile.flush()
 
         def log_message(self, *_: object) -> None:
             """Nothing: a request holds an SVID."""
