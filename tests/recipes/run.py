@@ -327,7 +327,7 @@ def litellm_proxy(place: Place) -> str:
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
     shown = next(it for it in script.splitlines() if it.startswith("litellm "))
-    words = shlex.split(page.replaced(shown, "proxy.yaml", str(config)))[1:]
+    words = shlex.split(page.replaced(shown, "proxy.yaml", str(config)), comments=True)[1:]
     here = ["--host", "127.0.0.1", "--port", str(port)]
     place.start([place.installed("litellm"), *words, *here], environment)
     until("LiteLLM's proxy does not listen", lambda: is_listening(port))

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal as Number, kill_process};
 use svidex::binding::without_tokens;
@@ -175,14 +177,31 @@ impl Hooks {
         }
     }
 
-    /// The same for who ends after it.
-    pub(super) fn tell_and_wait(&self, changed: &[PathBuf]) {
-        let signal = self.signal.as_ref().map(Signal::send);
-        let exec = self.exec.as_ref().map(|exec| exec.run(changed));
-        for (name, told) in [("signal", signal), ("exec", exec)] {
-            if let Some(Err(problem)) = told {
-                self.log.warning(name, &problem);
-            }
+    /// The same for who ends after it, and waits no longer than `limit`.
+    pub(super) fn tell_and_wait(&self, changed: Vec<PathBuf>, limit: Duration) {
+        if let Some(signal) = &self.signal
+            && let Err(problem) = signal.send()
+        {
+            self.log.warning("signal", &problem);
+        }
+        let Some(exec) = self.exec.clone() else {
+            return;
+        };
+        let shown = exec.shown();
+        let (done, ended) = sync_channel(1);
+        let run = move || drop(done.send(exec.run(&changed)));
+        let problem = match thread::Builder::new().spawn(run) {
+            Err(error) => Some(format!("there is no thread for it: {error}")),
+            Ok(_) => match ended.recv_timeout(limit) {
+                Ok(result) => result.err(),
+                Err(_) => Some(format!(
+                    "{shown} still runs after {} s, and is left alone",
+                    limit.as_secs_f64()
+                )),
+            },
+        };
+        if let Some(problem) = problem {
+            self.log.warning("exec", &problem);
         }
     }
 }

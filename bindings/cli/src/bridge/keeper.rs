@@ -260,6 +260,7 @@ impl KeptFile {
             && !self.holds(&token)
             && self.retry_at.is_none_or(|at| Instant::now() >= at)
         {
+            self.say_who_else_writes(&token, log);
             self.write(provider, token, log);
         }
         removed || self.writes > writes_before
@@ -306,6 +307,22 @@ impl KeptFile {
             matches!(self.content, Content::LeftOver { .. }) && since_start < DENIAL_GRACE;
         let is_withdrawn = !has_next && is_denied && !keep_on_denial && !is_early;
         is_withdrawn.then_some("the identity was withdrawn")
+    }
+
+    /// It is ours and good, and is not there as it was left.
+    fn say_who_else_writes(&self, token: &Token, log: &Log) {
+        if let Content::Ours { token: held, .. } = &self.content
+            && held.generation() == token.generation()
+            && self.problem.is_none()
+        {
+            let path = self.entry.target.path();
+            let message = format!(
+                "{} was replaced or taken away by somebody else, and is written again: does \
+                 another bridge keep it?",
+                path.display()
+            );
+            log.of_file(Level::Warning, "not_ours", path, &message);
+        }
     }
 
     /// Whether the file has this token, and nobody has touched it.

@@ -88,7 +88,7 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
         let written = keeper.write_once(limit);
         let outcome = match written {
             Ok(changed) => {
-                hooks.tell_and_wait(&changed);
+                hooks.tell_and_wait(changed, limit);
                 notify.ready(&log);
                 Ok(ExitCode::SUCCESS)
             }
@@ -100,7 +100,11 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
     }
     let board = Board::default();
     let listens_at = listen(&board, plan.status_socket, &log)?;
-    log.info("started", &format!("keeps {} files", keeper.paths().len()));
+    let files = match keeper.paths().len() {
+        1 => "one file".to_owned(),
+        count => format!("{count} files"),
+    };
+    log.info("started", &format!("keeps {files}"));
     let start = Instant::now();
     while !ending.load(Ordering::Acquire) {
         let changed = keeper.look(start.elapsed());

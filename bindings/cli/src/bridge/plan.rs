@@ -78,8 +78,11 @@ struct Defaults {
 
 impl Plan {
     pub(crate) fn of(bridge: Bridge) -> Result<Self, Wrong> {
-        let mut document = match &bridge.config {
-            Some(path) => Document::read(&path_called("--config", path)?)?,
+        let own_file = bridge.config.as_deref();
+        let own_file = own_file.map(|path| path_called("--config", path));
+        let own_file = own_file.transpose()?;
+        let mut document = match &own_file {
+            Some(path) => Document::read(path)?,
             None => Document::default(),
         };
         let top = &mut document.top;
@@ -171,11 +174,11 @@ impl Plan {
             status_socket,
             log_format,
         };
-        plan.check()?;
+        plan.check(own_file.as_deref())?;
         Ok(plan)
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, own_file: Option<&Path>) -> Result<(), Wrong> {
         if self.entries.is_empty() {
             return Err(Wrong(
                 "there is nothing to keep: name a file with --svid-file or --access-token-file, or \
@@ -204,9 +207,16 @@ impl Plan {
         if let StatusSocket::At(path) = &self.status_socket {
             once(path, "status_socket")?;
         }
-        if let Some(file) = &self.config.identity_token_file {
-            let file = binding::parse_path("identity_token_file", file)?;
-            once(&file, "identity_token_file")?;
+        for (name, file) in [
+            ("identity_token_file", &self.config.identity_token_file),
+            ("ca_file", &self.config.ca_file),
+        ] {
+            if let Some(file) = file {
+                once(&binding::parse_path(name, file)?, name)?;
+            }
+        }
+        if let Some(file) = own_file {
+            once(file, "--config")?;
         }
         for entry in &self.entries {
             (entry.target.check())
@@ -334,13 +344,16 @@ fn target(name: &str, path: &str, access: Access, make_directory: bool) -> Resul
         .ok_or_else(|| Wrong(format!("{name}: {} names no file", path.display())))
 }
 
-/// The same file under one name, as far as its directory is there.
+/// The same file under one name, whatever leads to it; of a directory that is not made
+/// yet too.
 fn whole(path: &Path) -> PathBuf {
-    let directory = path.parent().and_then(|it| it.canonicalize().ok());
-    match (directory, path.file_name()) {
-        (Some(directory), Some(name)) => directory.join(name),
-        _ => path.to_owned(),
-    }
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return path.to_owned();
+    };
+    let whole_directory = directory
+        .canonicalize()
+        .unwrap_or_else(|_| whole(directory));
+    whole_directory.join(name)
 }
 
 fn mode(name: &str, text: &str) -> Result<u32, Wrong> {

@@ -15,6 +15,7 @@ use rustix::fs::{
     Uid,
 };
 use rustix::io::Errno;
+use rustix::process::{getegid, geteuid};
 
 /// Who may use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +232,7 @@ impl Target {
         let refuse = |why: String| {
             Err(Problem(format!(
                 "the directory {} {why}, so that others could replace {}: use a directory of its \
-                 own (chmod o-w, or --make-directory for a new one)",
+                 own (chmod go-w, or --make-directory for a new one)",
                 self.directory.display(),
                 self.name.to_string_lossy()
             )))
@@ -241,7 +242,15 @@ impl Target {
         if mode & 0o002 != 0 {
             return refuse(format!("can be written by others (mode {mode:04o})"));
         }
-        let us = rustix::process::geteuid().as_raw();
+        // A group of one's own is nobody else; who named another one meant its members.
+        let group = (self.access.owner).map_or_else(|| getegid().as_raw(), |it| it.1);
+        if mode & 0o020 != 0 && stat.st_gid != group {
+            return refuse(format!(
+                "can be written by the group {} (mode {mode:04o})",
+                stat.st_gid
+            ));
+        }
+        let us = geteuid().as_raw();
         let is_trusted = [0, us].contains(&stat.st_uid)
             || self.access.owner.is_some_and(|it| it.0 == stat.st_uid);
         if !is_trusted {

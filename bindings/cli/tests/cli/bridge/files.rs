@@ -147,6 +147,7 @@ fn files_that_somebody_takes_away_come_back() {
     let token = text_of(&svid);
     fs::remove_file(&svid).expect("removed");
     until("it does not come back", || text_of(&svid) == token);
+    bridge.wait_for_line(&["warning", text(&svid), "another bridge"]);
     // Nor does it stay what somebody else makes of it.
     fs::write(&svid, "nonsense").expect("written");
     until("it stays nonsense", || text_of(&svid) == token);

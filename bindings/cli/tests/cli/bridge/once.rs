@@ -64,3 +64,22 @@ fn once_waits_for_the_registration() {
     assert_eq!(bridge.wait().code(), Some(0));
     assert_eq!(names(directory.path()), ["svid"]);
 }
+
+/// The files are there; who was told of them has its time.
+#[test]
+fn once_does_not_wait_for_ever_for_its_command() {
+    let emulator = emulator();
+    let directory = directory();
+    let (svid, pid) = (directory.path().join("svid"), directory.path().join("pid"));
+    let exec = format!("echo $$ > {}; exec sleep 600 > /dev/null 2>&1", text(&pid));
+    let args = ["--once", "--svid-file", text(&svid), "--exec", &exec];
+    let (status, said) = run_bridge(
+        &emulator,
+        &[&args[..], &["--call-timeout-seconds", "2"]].concat(),
+    );
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("still runs after 2 s"), "{said}");
+    let pid = fs::read_to_string(&pid).expect("text");
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
+    let _ = rustix::process::kill_process(pid.expect("a process"), rustix::process::Signal::KILL);
+}

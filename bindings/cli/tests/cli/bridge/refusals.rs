@@ -16,18 +16,43 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
     let open = subdirectory(&directory, "open");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("its mode");
     symlink("elsewhere", directory.path().join("link")).expect("a link");
+    let shared = subdirectory(&directory, "shared");
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o770)).expect("its mode");
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        std::os::unix::fs::chown(&shared, None, Some(54321)).expect("another group");
+    }
     let svid = kept.join("svid");
     let svid = ["--svid-file", text(&svid)];
     let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlc2lnbmF0dXJl";
     let in_open = open.join("svid");
+    let in_shared = shared.join("svid");
     let link = directory.path().join("link");
     let nowhere = directory.path().join("nowhere/svid");
+    let not_yet = directory.path().join("new/svid");
+    let not_yet_either = kept.join("../new/svid");
+    let ca = directory.path().join("ca.pem");
+    fs::copy(&emulator.info().ca_file, &ca).expect("copied");
     for (args, words) in [
         (&[][..], &["--svid-file", "--config"][..]),
         (&["--svid-file", text(&in_open)], &["--svid-file", "0777"]),
         (
             &["--svid-file", text(&link)],
             &["--svid-file", "symbolic link"],
+        ),
+        (
+            &[
+                "--make-directory",
+                "--svid-file",
+                text(&not_yet),
+                "--access-token-file",
+                text(&not_yet_either),
+            ],
+            &["--svid-file", "--access-token-file", "same file"],
+        ),
+        (
+            &["--svid-file", text(&ca), "--ca-file", text(&ca)],
+            &["--svid-file", "ca_file", "same file"],
         ),
         (&["--svid-file", text(&kept)], &["--svid-file", "directory"]),
         (
@@ -90,6 +115,11 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
         }
         assert!(!refused.1.contains("eyJ"), "{}", refused.1);
         assert!(names(&kept).is_empty(), "{args:?}");
+    }
+    if is_root {
+        let refused = run_bridge(&emulator, &["--svid-file", text(&in_shared)]);
+        assert_eq!(refused.0, Some(2), "{}", refused.1);
+        assert!(refused.1.contains("group 54321"), "{}", refused.1);
     }
     let config = directory.path().join("bridge.toml");
     let entry = format!("[[svid]]\npath = {:?}\n", svid[1]);
@@ -154,6 +184,10 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
         (
             entry.clone() + &entry,
             &["svid[1].path", "svid[2].path", "same file"],
+        ),
+        (
+            format!("[[svid]]\npath = {config:?}\n"),
+            &["svid[1].path", "--config", "same file"],
         ),
         ("[[svid]]\n".to_owned(), &["svid[1].path"]),
         (
