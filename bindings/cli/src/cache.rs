@@ -7,8 +7,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use svidex::{Config, Error, Provider, TokenKind, binding};
 
@@ -41,10 +43,11 @@ pub(crate) fn cached(config: &Config, show: impl Fn(&Shown) -> String) -> Result
         }
     };
     // Runs that come together make one exchange: the others wait for it.
-    let _locked = place.lock();
+    let _locked = place.lock(Provider::new(config.clone())?.call_timeout());
     let kept = place.read();
     let now = now_unix_ms();
-    if let Some(entry) = kept.as_ref().filter(|it| it.due_at_unix_ms > now) {
+    let is_fresh = |it: &&Entry| it.due_at_unix_ms.min(it.expires_at_unix_ms) > now;
+    if let Some(entry) = kept.as_ref().filter(is_fresh) {
         return Ok(show(&entry.shown()));
     }
     match fresh(config) {
@@ -93,6 +96,16 @@ impl Place {
         let runtime = runtime
             .filter(|it| it.is_absolute())
             .ok_or_else(|| bad("XDG_RUNTIME_DIR is not set".to_owned()))?;
+        let us = rustix::process::geteuid().as_raw();
+        let there = runtime.metadata();
+        let there = there.map_err(|error| bad(format!("{}: {error}", runtime.display())))?;
+        // Another user's (sudo keeps the variable): what root leaves in it is in their way.
+        if there.uid() != us || there.mode() & 0o022 != 0 {
+            return Err(bad(format!(
+                "{} (XDG_RUNTIME_DIR) belongs to another user, or others can write to it",
+                runtime.display()
+            )));
+        }
         let directory = runtime.join("svidex");
         match DirBuilder::new().mode(0o700).create(&directory) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -101,7 +114,6 @@ impl Place {
             _ => {}
         }
         let there = directory.symlink_metadata()?;
-        let us = rustix::process::geteuid().as_raw();
         if !there.is_dir() || there.uid() != us || there.mode() & 0o077 != 0 {
             return Err(bad(format!(
                 "{} is not a directory of this user alone (0700)",
@@ -115,18 +127,28 @@ impl Place {
         Ok(Self { key, path })
     }
 
-    /// Held until it is dropped.
-    fn lock(&self) -> Option<File> {
+    /// Held until it is dropped. A run that hangs holds up the others for no longer than
+    /// `limit`.
+    fn lock(&self, limit: Duration) -> Option<File> {
+        const PAUSE: Duration = Duration::from_millis(10);
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(self.path.with_extension("lock"))
             .ok()?;
-        flock(&file, FlockOperation::LockExclusive).ok()?;
-        Some(file)
+        let begun = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(file),
+                Err(Errno::WOULDBLOCK | Errno::INTR) if begun.elapsed() < limit => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(_) => return None,
+            }
+        }
     }
 
     fn read(&self) -> Option<Entry> {

@@ -128,11 +128,28 @@ impl Keeper {
             log,
         } = self;
         let mut changed = Vec::new();
-        for file in files {
-            let provider = &providers[file.provider];
-            if file.follow(provider, *keep_on_denial, since_start, log) {
-                changed.push(file.entry.target.path().to_owned());
+        let end = |files: &mut [KeptFile], changed: &mut Vec<PathBuf>| {
+            for file in files {
+                let provider = &providers[file.provider];
+                if file.end(provider, *keep_on_denial, since_start, log) {
+                    changed.push(file.entry.target.path().to_owned());
+                }
             }
+        };
+        end(files, &mut changed);
+        for at in 0..files.len() {
+            let provider = &providers[files[at].provider];
+            let Some(token) = files[at].next(provider) else {
+                continue;
+            };
+            let writes_before = files[at].writes;
+            files[at].say_who_else_writes(&token, log);
+            files[at].write(provider, token, log);
+            if files[at].writes > writes_before {
+                changed.push(files[at].entry.target.path().to_owned());
+            }
+            // A disk may take its time: what ended meanwhile waits for no other write.
+            end(files, &mut changed);
         }
         changed
     }
@@ -142,10 +159,9 @@ impl Keeper {
     pub(super) fn rest(&self) -> Duration {
         let files = self.files.iter();
         let left = files.filter_map(|file| file.left(&self.providers[file.provider]));
-        // What could not be taken away is tried again like all else.
-        let ahead = left.filter(|left| !left.is_zero());
-        // Looked at once it is over, and not while it ends.
-        let first = ahead.min().map(|left| left + Duration::from_millis(1));
+        // Looked at once it is over, and not while it ends: in its last millisecond too,
+        // where nothing is left and it is not over. (The library's clock is a few late.)
+        let first = left.min().map(|left| left + Duration::from_millis(1));
         first.map_or(INTERVAL, |first| first.min(INTERVAL))
     }
 
@@ -244,39 +260,36 @@ impl KeptFile {
         }
     }
 
-    fn follow(
+    /// Takes away what may no longer be read. Gives whether it did.
+    fn end(
         &mut self,
         provider: &Provider,
         keep_on_denial: bool,
         since_start: Duration,
         log: &Log,
     ) -> bool {
-        let writes_before = self.writes;
-        let token = provider.try_get(self.entry.kind).ok().flatten();
-        let over = self.is_over(provider, token.is_some(), keep_on_denial, since_start);
-        // Before anything is written, which may take its time or fail.
-        let removed = over.is_some_and(|why| self.remove(why, log));
-        if let Some(token) = token
-            && !self.holds(&token)
-            && self.retry_at.is_none_or(|at| Instant::now() >= at)
-        {
-            self.say_who_else_writes(&token, log);
-            self.write(provider, token, log);
-        }
-        removed || self.writes > writes_before
+        let has_next = matches!(provider.try_get(self.entry.kind), Ok(Some(_)));
+        let over = self.is_over(provider, has_next, keep_on_denial, since_start);
+        over.is_some_and(|why| self.remove(why, log))
     }
 
-    /// For how long what is in the file may still be read.
+    /// What is to be written now.
+    fn next(&self, provider: &Provider) -> Option<Arc<Token>> {
+        let token = provider.try_get(self.entry.kind).ok().flatten()?;
+        let may_try = self.retry_at.is_none_or(|at| Instant::now() >= at);
+        (may_try && !self.holds(&token)).then_some(token)
+    }
+
+    /// For how long what is in the file may still be read; `None` once it may not, or
+    /// where there is nothing.
     fn left(&self, provider: &Provider) -> Option<Duration> {
         match &self.content {
             Content::Nothing => None,
             Content::LeftOver { ends_at_unix_ms } => {
                 let left = ends_at_unix_ms - MARGIN_MS - now_unix_ms();
-                Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+                u64::try_from(left).ok().map(Duration::from_millis)
             }
-            Content::Ours { token, .. } => {
-                Some(binding::use_left(provider, token).unwrap_or_default())
-            }
+            Content::Ours { token, .. } => binding::use_left(provider, token),
         }
     }
 
@@ -288,12 +301,10 @@ impl KeptFile {
         keep_on_denial: bool,
         since_start: Duration,
     ) -> Option<&'static str> {
-        let has_ended = match &self.content {
-            Content::Nothing => return None,
-            Content::LeftOver { .. } => self.left(provider).is_some_and(|it| it.is_zero()),
-            Content::Ours { token, .. } => binding::use_left(provider, token).is_none(),
-        };
-        if has_ended {
+        if matches!(self.content, Content::Nothing) {
+            return None;
+        }
+        if self.left(provider).is_none() {
             return Some(match (has_next, &self.problem) {
                 (false, _) => "its token has ended and there is no other one",
                 (true, None) => "its token has ended",

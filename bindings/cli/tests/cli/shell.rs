@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use serde_json::{Value, json};
 use svidex_emulator::Emulator;
 
 use crate::common::{Run, against, emulator, program, run};
-use crate::running::{Running, directory, names, until};
+use crate::running::{Running, directory, names, subdirectory, until};
 
 const SPIFFE_ID: &str = "spiffe://example.org/ns/inference/sa/worker";
 
@@ -145,30 +147,101 @@ fn exec_runs_a_program_with_a_token_in_its_environment() {
     assert_eq!(exec(&[]).status, 2);
 }
 
+/// `svidex exec` of a script that says when it is ready, by the file `ready` in `directory`,
+/// and has `$DIRECTORY`. In a group of its own, as a shell starts it, with no signal ignored.
+fn exec_script(emulator: &Emulator, directory: &Path, script: &str) -> Child {
+    let mut command = Command::new(program());
+    command
+        .args(["exec", "--", "sh", "-c", script])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("DIRECTORY", directory)
+        .envs(emulator.info().environment())
+        .stdin(Stdio::null())
+        .process_group(0);
+    let heed_all = || {
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP] {
+            // SAFETY: async-signal-safe (signal-safety(7)).
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: it makes system calls alone.
+    unsafe { command.pre_exec(heed_all) };
+    let process = command.spawn().expect("it starts");
+    until("it does not begin", || directory.join("ready").exists());
+    process
+}
+
+const SENT: [(&str, Signal); 10] = [
+    ("HUP", Signal::HUP),
+    ("INT", Signal::INT),
+    ("QUIT", Signal::QUIT),
+    ("TERM", Signal::TERM),
+    ("USR1", Signal::USR1),
+    ("USR2", Signal::USR2),
+    ("WINCH", Signal::WINCH),
+    ("ALRM", Signal::ALARM),
+    // Some use it to be told that they shall take no more work.
+    ("TSTP", Signal::TSTP),
+    ("CONT", Signal::CONT),
+];
+
 #[test]
 fn exec_passes_signals_on() {
     let emulator = emulator();
     let directory = directory();
-    let ready = directory.path().join("ready");
-    let script = "trap 'echo term; exit 9' TERM; trap 'echo usr1' USR1; touch $READY; \
-                  while :; do sleep 0.02; done";
-    let process = Command::new(program())
-        .args(["exec", "--", "sh", "-c", script])
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("READY", &ready)
-        .envs(emulator.info().environment())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    until("it does not begin", || ready.exists());
-    let pid = Pid::from_child(&process);
-    kill_process(pid, Signal::USR1).expect("it is there");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    kill_process(pid, Signal::TERM).expect("it is there");
+    let traps = SENT.map(|(name, _)| format!("trap 'echo > \"$DIRECTORY/{name}\"' {name}; "));
+    let script = traps.concat()
+        + "echo > \"$DIRECTORY/ready\"; until test -e \"$DIRECTORY/end\"; do sleep 0.02; done; exit 9";
+    let process = exec_script(&emulator, directory.path(), &script);
+    for (name, signal) in SENT {
+        kill_process(Pid::from_child(&process), signal).expect("it is there");
+        until(name, || directory.path().join(name).exists());
+    }
+    fs::write(directory.path().join("end"), "").expect("written");
     let output = process.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(9));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "usr1\nterm\n");
+}
+
+#[test]
+fn exec_ends_as_a_program_that_a_signal_ended() {
+    let emulator = emulator();
+    let ends = SENT.into_iter().take(6);
+    for (name, signal) in ends.filter(|(name, _)| *name != "QUIT") {
+        let directory = directory();
+        let script = "echo > \"$DIRECTORY/ready\"; exec sleep 600";
+        let process = exec_script(&emulator, directory.path(), script);
+        kill_process(Pid::from_child(&process), signal).expect("it is there");
+        let output = process.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(128 + signal.as_raw()), "{name}");
+    }
+}
+
+/// As Control-Z and `fg` do, and whoever sends them to the command alone.
+#[test]
+fn exec_stops_and_goes_on_with_its_program() {
+    let emulator = emulator();
+    let script = "echo > \"$DIRECTORY/ready\"; until test -e \"$DIRECTORY/end\"; do sleep 0.02; \
+                  done; exit 5";
+    for to_all in [false, true] {
+        let directory = directory();
+        let process = exec_script(&emulator, directory.path(), script);
+        let pid = Pid::from_child(&process);
+        let send = |signal| match to_all {
+            true => kill_process_group(pid, signal).expect("they are there"),
+            false => kill_process(pid, signal).expect("it is there"),
+        };
+        send(Signal::TSTP);
+        until("it does not stop", || {
+            let looked = waitpid(Some(pid), WaitOptions::UNTRACED | WaitOptions::NOHANG);
+            looked.expect("a child").is_some_and(|it| it.1.stopped())
+        });
+        send(Signal::CONT);
+        fs::write(directory.path().join("end"), "").expect("written");
+        let output = process.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(5));
+    }
 }
 
 #[test]
@@ -272,18 +345,52 @@ fn a_cache_that_is_of_no_use_is_said_and_done_without() {
     let open = directory.path().join("svidex");
     fs::create_dir(&open).expect("made");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let public = subdirectory(&directory, "public");
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o770)).expect("its mode");
+    let foreign = subdirectory(&directory, "foreign");
+    // Only root may give it away.
+    let is_foreign = std::os::unix::fs::chown(&foreign, Some(12_345), None).is_ok();
     for runtime in [
         None,
         directory.path().to_str(),
         Some("/nowhere"),
         Some("relative"),
+        public.to_str(),
+        foreign.to_str().filter(|_| is_foreign),
     ] {
         let given = cached(&emulator, runtime, &[]);
         assert_eq!(given.status, 0, "{}", given.stderr);
         assert!(given.stderr.contains("--cache"), "{}", given.stderr);
         assert!(given.stdout.starts_with("emulator-access-"));
     }
-    assert!(names(&open).is_empty());
+    for untouched in [open, public, foreign] {
+        assert!(names(&untouched).is_empty(), "{}", untouched.display());
+    }
+}
+
+/// Somebody who holds it, and does not go on; what can be opened by nobody alone.
+#[test]
+fn a_cache_whose_lock_is_not_to_be_had_is_done_without() {
+    let emulator = emulator();
+    let directory = directory();
+    let runtime = directory.path().to_str();
+    let soon = ["--call-timeout-seconds", "2"];
+    let first = cached(&emulator, runtime, &soon);
+    assert_eq!(first.status, 0, "{}", first.stderr);
+    let kept = directory.path().join("svidex");
+    let named = |end: &str| {
+        let name = names(&kept).into_iter().find(|it| it.ends_with(end));
+        kept.join(name.expect("a file"))
+    };
+    let lock = named(".lock");
+    let held = fs::File::open(&lock).expect("it opens");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("nobody has it");
+    assert_eq!(cached(&emulator, runtime, &soon).stdout, first.stdout);
+    drop(held);
+    fs::remove_file(&lock).expect("it goes");
+    let made = Command::new("mkfifo").arg(&lock).status().expect("it runs");
+    assert!(made.success());
+    assert_eq!(cached(&emulator, runtime, &soon).stdout, first.stdout);
 }
 
 #[test]
@@ -308,6 +415,10 @@ fn a_cached_token_that_is_due_is_replaced() {
     let second = cached(&emulator, runtime, &[]);
     assert_ne!(second.stdout, first.stdout);
     assert_eq!(cached(&emulator, runtime, &[]).stdout, second.stdout);
+    change("expires_at_unix_ms", json!(0));
+    let after = cached(&emulator, runtime, &[]);
+    assert_ne!(after.stdout, second.stdout);
+    let second = after;
     // Nor is it that of another configuration, or readable by others.
     change("key", json!("another"));
     let third = cached(&emulator, runtime, &[]);

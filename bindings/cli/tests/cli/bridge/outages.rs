@@ -11,7 +11,6 @@ use svidex_emulator::{Fault, Leg};
 use super::end;
 use crate::common::emulator;
 use crate::running::{Running, directory, keeping, now_ms, subdirectory, text, until};
-use crate::whole_files::is_long;
 
 #[test]
 fn an_identity_that_is_withdrawn_takes_its_files_along() {
@@ -101,9 +100,8 @@ fn read_until_they_go(svids: &[PathBuf]) {
                 return false;
             };
             let end = Jwt::decode(&text).ok().and_then(|jwt| jwt.exp);
-            // Less than a second: a machine that is busy holds a bridge up for as long.
             assert!(
-                !is_long() || end > Some(now),
+                end > Some(now),
                 "{} ended at {end:?}, and it is {now}",
                 svid.display()
             );
