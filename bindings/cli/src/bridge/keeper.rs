@@ -158,7 +158,13 @@ impl Keeper {
     /// token.
     pub(super) fn rest(&self) -> Duration {
         let files = self.files.iter();
-        let left = files.filter_map(|file| file.left(&self.providers[file.provider]));
+        let there = files.filter(|file| !matches!(file.content, Content::Nothing));
+        let left = there.filter_map(|file| match file.left(&self.providers[file.provider]) {
+            // It could not be taken away, and is tried again like all else.
+            None if file.stays.is_some() => None,
+            // What ended since it was looked at is next.
+            left => Some(left.unwrap_or_default()),
+        });
         // Looked at once it is over, and not while it ends: in its last millisecond too,
         // where nothing is left and it is not over. (The library's clock is a few late.)
         let first = left.min().map(|left| left + Duration::from_millis(1));
