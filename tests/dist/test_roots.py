@@ -32,6 +32,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
 class Container:
     def __init__(self, image: Image, root: Path) -> None:
         self.image = image
@@ -44,7 +47,7 @@ class Container:
 
     def build(self, run: Run, *command: str) -> str:
         """What an image's own RUN lines do: nothing of a workload is there."""
-        return run("chroot", self.root, *command, PATH="/usr/local/bin:/usr/bin:/bin")
+        return run(shutil.which("chroot") or "chroot", self.root, *command, PATH=PATH)
 
 
 @pytest.fixture(scope="module", params=IMAGES, ids=lambda image: image.name)
