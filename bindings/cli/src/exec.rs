@@ -3,12 +3,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, kill_process};
 use svidex::{Provider, TokenKind, binding};
 
 use crate::commands::wait;
@@ -17,14 +17,7 @@ use crate::options::Options;
 use crate::process::{Signals, signals};
 
 /// What a program may be sent beside what ends one.
-const PASSED_ON: [libc::c_int; 6] = [
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGWINCH,
-    libc::SIGALRM,
-    libc::SIGTSTP,
-    libc::SIGCONT,
-];
+const PASSED_ON: [libc::c_int; 4] = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGWINCH, libc::SIGALRM];
 
 #[derive(Args)]
 pub(crate) struct Exec {
@@ -59,7 +52,7 @@ pub(crate) fn run(exec: Exec) -> Result<ExitCode, Failure> {
     command
         .args(arguments)
         .env(&exec.env, token.expose_secret());
-    let started = match command.spawn() {
+    let mut started = match command.spawn() {
         Ok(started) => started,
         Err(error) => {
             let name = program.to_string_lossy();
@@ -74,37 +67,23 @@ pub(crate) fn run(exec: Exec) -> Result<ExitCode, Failure> {
     drop(command);
     drop(token);
     provider.close();
-    let pid = Pid::from_child(&started);
+    let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
     pass_on(signals, pid);
     tell_of_the_end(&exec.env, ends_at);
-    let status = wait_for_the_end(pid).map_err(|error| Failure::Input(error.into()))?;
-    let by_signal = status.terminating_signal().map(|signal| 128 + signal);
-    let code = status.exit_status().or(by_signal);
+    let status = started.wait().map_err(Failure::Input)?;
+    let code = status.code().or(status.signal().map(|signal| 128 + signal));
     Ok(ExitCode::from(u8::try_from(code.unwrap_or(1)).unwrap_or(1)))
 }
 
-/// A shell that stops a job (Control-Z) looks at this process: it stops when the program
-/// does, and not when the program has another use for that signal.
-fn wait_for_the_end(pid: Pid) -> rustix::io::Result<WaitStatus> {
-    loop {
-        match waitpid(Some(pid), WaitOptions::UNTRACED) {
-            Ok(Some((_, status))) if status.stopping_signal() == Some(libc::SIGTSTP) => {
-                kill_process(getpid(), Signal::STOP)?;
-            }
-            Ok(Some((_, status))) if status.stopped() => {}
-            Ok(Some((_, status))) => return Ok(status),
-            Ok(None) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 /// What this process is sent, the program gets. What a terminal sends, it has already.
-fn pass_on(mut signals: Signals, pid: Pid) {
+fn pass_on(mut signals: Signals, pid: Option<Pid>) {
     let pass = move || {
         loop {
             let (signal, by_terminal) = signals.wait();
-            if !by_terminal && let Some(signal) = Signal::from_named_raw(signal) {
+            if !by_terminal
+                && let Some(pid) = pid
+                && let Some(signal) = Signal::from_named_raw(signal)
+            {
                 let _ = kill_process(pid, signal);
             }
         }

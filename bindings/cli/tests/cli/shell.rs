@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use svidex_emulator::Emulator;
 
@@ -160,7 +160,7 @@ fn exec_script(emulator: &Emulator, directory: &Path, script: &str) -> Child {
         .stdin(Stdio::null())
         .process_group(0);
     let heed_all = || {
-        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP] {
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
             // SAFETY: async-signal-safe (signal-safety(7)).
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
@@ -173,7 +173,7 @@ fn exec_script(emulator: &Emulator, directory: &Path, script: &str) -> Child {
     process
 }
 
-const SENT: [(&str, Signal); 10] = [
+const SENT: [(&str, Signal); 8] = [
     ("HUP", Signal::HUP),
     ("INT", Signal::INT),
     ("QUIT", Signal::QUIT),
@@ -182,9 +182,6 @@ const SENT: [(&str, Signal); 10] = [
     ("USR2", Signal::USR2),
     ("WINCH", Signal::WINCH),
     ("ALRM", Signal::ALARM),
-    // Some use it to be told that they shall take no more work.
-    ("TSTP", Signal::TSTP),
-    ("CONT", Signal::CONT),
 ];
 
 #[test]
@@ -219,31 +216,6 @@ fn exec_ends_as_a_program_that_a_signal_ended() {
 }
 
 /// As Control-Z and `fg` do, and whoever sends them to the command alone.
-#[test]
-fn exec_stops_and_goes_on_with_its_program() {
-    let emulator = emulator();
-    let script = "echo > \"$DIRECTORY/ready\"; until test -e \"$DIRECTORY/end\"; do sleep 0.02; \
-                  done; exit 5";
-    for to_all in [false, true] {
-        let directory = directory();
-        let process = exec_script(&emulator, directory.path(), script);
-        let pid = Pid::from_child(&process);
-        let send = |signal| match to_all {
-            true => kill_process_group(pid, signal).expect("they are there"),
-            false => kill_process(pid, signal).expect("it is there"),
-        };
-        send(Signal::TSTP);
-        until("it does not stop", || {
-            let looked = waitpid(Some(pid), WaitOptions::UNTRACED | WaitOptions::NOHANG);
-            looked.expect("a child").is_some_and(|it| it.1.stopped())
-        });
-        send(Signal::CONT);
-        fs::write(directory.path().join("end"), "").expect("written");
-        let output = process.wait_with_output().expect("it ends");
-        assert_eq!(output.status.code(), Some(5));
-    }
-}
-
 #[test]
 fn exec_says_when_the_program_outlives_its_token() {
     let emulator = emulator();
