@@ -39,18 +39,20 @@ pub(crate) fn cached(config: &Config, show: impl Fn(&Shown) -> String) -> Result
         Err(error) => {
             // A token without a cache is better than none.
             let _ = writeln!(io::stderr(), "svidex: --cache is of no use: {error}");
-            return Ok(show(&fresh(config)?.0));
+            return Ok(show(&fresh(&Provider::new(config.clone())?)?.0));
         }
     };
+    // The rest of the environment (proxies, CAs) counts for an explicit one too.
+    let provider = Provider::new(config.clone())?;
     // Runs that come together make one exchange: the others wait for it.
-    let _locked = place.lock(Provider::new(config.clone())?.call_timeout());
+    let _locked = place.lock(provider.call_timeout());
     let kept = place.read();
     let now = now_unix_ms();
     let is_fresh = |it: &&Entry| it.due_at_unix_ms.min(it.expires_at_unix_ms) > now;
     if let Some(entry) = kept.as_ref().filter(is_fresh) {
         return Ok(show(&entry.shown()));
     }
-    match fresh(config) {
+    match fresh(&provider) {
         Ok((token, due_at_unix_ms)) => {
             if let Err(error) = place.write(&token, due_at_unix_ms) {
                 let _ = writeln!(io::stderr(), "svidex: --cache is of no use: {error}");
@@ -65,10 +67,8 @@ pub(crate) fn cached(config: &Config, show: impl Fn(&Shown) -> String) -> Result
     }
 }
 
-fn fresh(config: &Config) -> Result<(Shown, i64), Error> {
-    // The rest of the environment (proxies, CAs) counts for an explicit one too.
-    let provider = Provider::new(config.clone())?;
-    let token = wait(&provider, TokenKind::Access)?;
+fn fresh(provider: &Provider) -> Result<(Shown, i64), Error> {
+    let token = wait(provider, TokenKind::Access)?;
     let shown = Shown::of(&token, &provider.status().audience);
     Ok((shown, binding::due_at_unix_ms(&token)))
 }

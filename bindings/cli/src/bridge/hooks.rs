@@ -140,11 +140,8 @@ impl Hooks {
 
     /// Never waits for a command. To be called again and again: what waits is told then.
     pub(super) fn tell(&mut self, changed: Vec<PathBuf>) {
-        if !changed.is_empty()
-            && let Some(signal) = &self.signal
-            && let Err(problem) = signal.send()
-        {
-            self.log.warning("signal", &problem);
+        if !changed.is_empty() {
+            self.send_signal();
         }
         self.waiting.extend(changed);
         let Some(exec) = self.exec.clone().filter(|_| !self.waiting.is_empty()) else {
@@ -179,11 +176,7 @@ impl Hooks {
 
     /// The same for who ends after it, and waits no longer than `limit`.
     pub(super) fn tell_and_wait(&self, changed: Vec<PathBuf>, limit: Duration) {
-        if let Some(signal) = &self.signal
-            && let Err(problem) = signal.send()
-        {
-            self.log.warning("signal", &problem);
-        }
+        self.send_signal();
         let Some(exec) = self.exec.clone() else {
             return;
         };
@@ -202,6 +195,14 @@ impl Hooks {
         };
         if let Some(problem) = problem {
             self.log.warning("exec", &problem);
+        }
+    }
+
+    fn send_signal(&self) {
+        if let Some(signal) = &self.signal
+            && let Err(problem) = signal.send()
+        {
+            self.log.warning("signal", &problem);
         }
     }
 }

@@ -68,6 +68,23 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+/// So many processes, all of them started before the first is waited for.
+pub(crate) fn succeed_at_once(count: usize, command: impl Fn() -> Command) {
+    let start = |_| command().stdout(Stdio::piped()).spawn();
+    let processes: Vec<_> = (0..count).map(start).collect();
+    for process in processes {
+        let output = process.expect("it starts").wait_with_output();
+        assert!(output.expect("it ends").status.success());
+    }
+}
+
+/// Ends the process whose ID is in a file: what a hook started may outlive its bridge.
+pub(crate) fn kill_process_of(pid_file: &Path) {
+    let pid = fs::read_to_string(pid_file).expect("text");
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
+    let _ = rustix::process::kill_process(pid.expect("a process"), rustix::process::Signal::KILL);
+}
+
 /// Waits for what is to come.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let give_up = Instant::now() + HANG_GUARD;
@@ -97,6 +114,13 @@ pub(crate) fn command(emulator: &Emulator, args: &[&str]) -> Command {
 impl Running {
     pub(crate) fn start(emulator: &Emulator, args: &[&str]) -> Self {
         Self::of(&mut command(emulator, args))
+    }
+
+    /// ... once each file is written.
+    pub(crate) fn written(emulator: &Emulator, args: &[&str]) -> Self {
+        let bridge = Self::start(emulator, args);
+        bridge.wait_for_line(&["all files are written"]);
+        bridge
     }
 
     pub(crate) fn of(command: &mut Command) -> Self {

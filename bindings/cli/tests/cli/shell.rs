@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use svidex_emulator::Emulator;
 
 use crate::common::{Run, against, emulator, program, run};
-use crate::running::{Running, directory, names, subdirectory, until};
+use crate::running::{Running, directory, names, subdirectory, succeed_at_once, until};
 
 const SPIFFE_ID: &str = "spiffe://example.org/ns/inference/sa/worker";
 
@@ -215,7 +215,6 @@ fn exec_ends_as_a_program_that_a_signal_ended() {
     }
 }
 
-/// As Control-Z and `fg` do, and whoever sends them to the command alone.
 #[test]
 fn exec_says_when_the_program_outlives_its_token() {
     let emulator = emulator();
@@ -292,21 +291,15 @@ fn ten_calls_with_a_cache_make_one_exchange() {
 fn calls_that_come_together_make_one_exchange_too() {
     let emulator = emulator();
     let directory = directory();
-    let runs: Vec<_> = (0..10)
-        .map(|_| {
-            Command::new(program())
-                .args(["token", "--cache"])
-                .env_clear()
-                .env("XDG_RUNTIME_DIR", directory.path())
-                .envs(emulator.info().environment())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("it starts")
-        })
-        .collect();
-    for run in runs {
-        assert!(run.wait_with_output().expect("it ends").status.success());
-    }
+    succeed_at_once(10, || {
+        let mut command = Command::new(program());
+        command
+            .args(["token", "--cache"])
+            .env_clear()
+            .env("XDG_RUNTIME_DIR", directory.path())
+            .envs(emulator.info().environment());
+        command
+    });
     assert_eq!(emulator.counters().exchanges, 1);
 }
 

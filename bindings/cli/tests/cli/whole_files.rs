@@ -19,7 +19,7 @@ use crate::running::{
     Running, command, directory, keeping, names, now_ms, pair, subdirectory, text, until,
 };
 
-pub(crate) fn is_long() -> bool {
+fn is_long() -> bool {
     std::env::var_os("SVIDEX_LONG").is_some_and(|value| value == "1")
 }
 

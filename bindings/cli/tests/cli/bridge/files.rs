@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +11,9 @@ use svidex_emulator::{Fault, Leg};
 
 use super::{end, mode, run_bridge};
 use crate::common::{against, emulator, program, run};
-use crate::running::{Running, directory, keeping, names, pair, subdirectory, text, until};
+use crate::running::{
+    Running, directory, keeping, names, pair, subdirectory, succeed_at_once, text, until,
+};
 
 #[test]
 fn it_keeps_both_and_other_programs_take_them() {
@@ -19,8 +21,7 @@ fn it_keeps_both_and_other_programs_take_them() {
     let directory = directory();
     let (svid, token) = pair(directory.path());
     let args = keeping(&svid, &token);
-    let bridge = Running::start(&emulator, &args);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &args);
     assert_eq!(names(directory.path()), ["svid", "token"]);
     assert_eq!((mode(&svid), mode(&token)), (0o600, 0o600));
     let found = fs::read_to_string(&svid).expect("text");
@@ -100,8 +101,7 @@ fn several_audiences_have_a_file_each_and_one_connection() {
             );
         }
         fs::write(&config, toml).expect("written");
-        let bridge = Running::start(&emulator, &["--config", text(&config)]);
-        bridge.wait_for_line(&["all files are written"]);
+        let bridge = Running::written(&emulator, &["--config", text(&config)]);
         for number in 0..count {
             let file = kept.join(number.to_string());
             assert_eq!(mode(&file), 0o640);
@@ -141,8 +141,7 @@ fn files_that_somebody_takes_away_come_back() {
     let directory = directory();
     let kept = subdirectory(&directory, "kept");
     let svid = kept.join("svid");
-    let bridge = Running::start(&emulator, &["--svid-file", text(&svid)]);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &["--svid-file", text(&svid)]);
     let text_of = |path: &Path| fs::read_to_string(path).unwrap_or_default();
     let token = text_of(&svid);
     fs::remove_file(&svid).expect("removed");
@@ -213,8 +212,7 @@ fn files_may_go_with_the_bridge() {
     let emulator = emulator();
     let directory = directory();
     let svid = directory.path().join("svid");
-    let bridge = Running::start(&emulator, &["--svid-file", text(&svid), "--remove-on-exit"]);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &["--svid-file", text(&svid), "--remove-on-exit"]);
     end(bridge);
     assert!(names(directory.path()).is_empty());
 }
@@ -228,28 +226,20 @@ fn sixty_four_processes_and_one_exchange() {
     let token = directory.path().join("token");
     let count = |arguments: &[&str]| {
         let before = emulator.counters().exchanges;
-        let processes: Vec<_> = (0..PROCESSES)
-            .map(|_| {
-                Command::new(program())
-                    .arg("token")
-                    .args(arguments)
-                    .env_clear()
-                    .envs(emulator.info().environment())
-                    .stdout(Stdio::piped())
-                    .spawn()
-                    .expect("it starts")
-            })
-            .collect();
-        for process in processes {
-            let output = process.wait_with_output().expect("it ends");
-            assert!(output.status.success());
-        }
+        succeed_at_once(PROCESSES, || {
+            let mut command = Command::new(program());
+            command
+                .arg("token")
+                .args(arguments)
+                .env_clear()
+                .envs(emulator.info().environment());
+            command
+        });
         emulator.counters().exchanges - before
     };
     assert_eq!(count(&[]), 64);
     let before = emulator.counters().exchanges;
-    let bridge = Running::start(&emulator, &["--access-token-file", text(&token)]);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &["--access-token-file", text(&token)]);
     assert_eq!(count(&["--access-token-file", text(&token)]), 0);
     assert_eq!(emulator.counters().exchanges - before, 1);
     end(bridge);

@@ -8,7 +8,9 @@ use svidex_emulator::{Fault, Leg};
 
 use super::run_bridge;
 use crate::common::emulator;
-use crate::running::{Running, directory, keeping, names, pair, subdirectory, text, until};
+use crate::running::{
+    Running, directory, keeping, kill_process_of, names, pair, subdirectory, text, until,
+};
 
 #[test]
 fn once_has_a_status_for_each_cause() {
@@ -79,7 +81,5 @@ fn once_does_not_wait_for_ever_for_its_command() {
     );
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("still runs after 2 s"), "{said}");
-    let pid = fs::read_to_string(&pid).expect("text");
-    let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
-    let _ = rustix::process::kill_process(pid.expect("a process"), rustix::process::Signal::KILL);
+    kill_process_of(&pid);
 }

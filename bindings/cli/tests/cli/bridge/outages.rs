@@ -10,7 +10,7 @@ use svidex_emulator::{Fault, Leg};
 
 use super::end;
 use crate::common::emulator;
-use crate::running::{Running, directory, keeping, now_ms, subdirectory, text, until};
+use crate::running::{Running, directory, keeping, now_ms, pair, subdirectory, text, until};
 
 #[test]
 fn an_identity_that_is_withdrawn_takes_its_files_along() {
@@ -18,34 +18,17 @@ fn an_identity_that_is_withdrawn_takes_its_files_along() {
     emulator.settings(json!({"svid_ttl_seconds": 100, "svid_repeat": false}));
     let directory = directory();
     let kept = subdirectory(&directory, "kept");
-    let paths = ["svid", "token"].map(|it| directory.path().join(it));
-    let others = ["svid", "token"].map(|it| kept.join(it));
-    let args = |paths: &[std::path::PathBuf; 2]| keeping(&paths[0], &paths[1]).map(str::to_owned);
-    // Soon enough, and often, so that a denial is met at once.
-    let soon = ["--refresh-buffer-seconds", "118"];
-    let (one, other) = (args(&paths), args(&others));
-    let borrowed = |it: &'static str, all: &[String; 4]| -> Vec<String> {
-        all.iter()
-            .cloned()
-            .chain(soon.map(str::to_owned))
-            .chain([it.to_owned()])
-            .collect()
+    let (paths, others) = (pair(directory.path()), pair(&kept));
+    let start = |(svid, token): &(PathBuf, PathBuf), more: &[&str]| {
+        // Soon enough, and often, so that a denial is met at once.
+        let soon = ["--refresh-buffer-seconds", "118"];
+        let args = [&keeping(svid, token)[..], &soon, more].concat();
+        Running::written(&emulator, &args)
     };
-    let start = |args: Vec<String>| {
-        let args: Vec<_> = args
-            .iter()
-            .map(String::as_str)
-            .filter(|it| !it.is_empty())
-            .collect();
-        Running::start(&emulator, &args)
-    };
-    let bridge = start(borrowed("", &one));
-    let keeping = start(borrowed("--keep-on-denial", &other));
-    for it in [&bridge, &keeping] {
-        it.wait_for_line(&["all files are written"]);
-    }
+    let bridge = start(&paths, &[]);
+    let keeping = start(&others, &["--keep-on-denial"]);
     emulator.settings(json!({"identities": []}));
-    for path in &paths {
+    for path in [&paths.0, &paths.1] {
         // After half a life, and 30 seconds of denials.
         let give_up = Instant::now() + Duration::from_secs(240);
         while path.exists() {
@@ -58,7 +41,7 @@ fn an_identity_that_is_withdrawn_takes_its_files_along() {
         }
         bridge.wait_for_line(&["removed", text(path), "withdrawn"]);
     }
-    for path in &others {
+    for path in [&others.0, &others.1] {
         assert!(path.exists(), "{}", path.display());
     }
     end(bridge);
@@ -72,8 +55,7 @@ fn an_agent_that_is_down_leaves_the_files_until_their_end() {
     emulator.settings(json!({"svid_ttl_seconds": 8, "svid_repeat": false}));
     let directory = directory();
     let svid = directory.path().join("svid");
-    let bridge = Running::start(&emulator, &["--svid-file", text(&svid)]);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &["--svid-file", text(&svid)]);
     let down = Fault {
         reset: true,
         ..Fault::default()
@@ -142,8 +124,7 @@ fn a_file_that_cannot_be_replaced_goes_before_its_token_ends() {
     emulator.settings(json!({"svid_ttl_seconds": 8, "svid_repeat": false}));
     let directory = directory();
     let svid = directory.path().join("svid");
-    let bridge = Running::start(&emulator, &["--svid-file", text(&svid)]);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &["--svid-file", text(&svid)]);
     if !bridge.limit_file_size(Some(0)) {
         return;
     }

@@ -33,6 +33,15 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
     let not_yet_either = kept.join("../new/svid");
     let ca = directory.path().join("ca.pem");
     fs::copy(&emulator.info().ca_file, &ca).expect("copied");
+    let refuses = |args: &[&str], words: &[&str], what: &str| {
+        let (status, said) = run_bridge(&emulator, args);
+        assert_eq!(status, Some(2), "{what}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{what}: {said}");
+        }
+        assert!(!said.contains("eyJ"), "{said}");
+        assert!(names(&kept).is_empty(), "{what}");
+    };
     for (args, words) in [
         (&[][..], &["--svid-file", "--config"][..]),
         (&["--svid-file", text(&in_open)], &["--svid-file", "0777"]),
@@ -108,18 +117,11 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
             &["--log-format"],
         ),
     ] {
-        let refused = run_bridge(&emulator, args);
-        assert_eq!(refused.0, Some(2), "{args:?}: {}", refused.1);
-        for word in words {
-            assert!(refused.1.contains(word), "{args:?}: {}", refused.1);
-        }
-        assert!(!refused.1.contains("eyJ"), "{}", refused.1);
-        assert!(names(&kept).is_empty(), "{args:?}");
+        refuses(args, words, &format!("{args:?}"));
     }
     if is_root {
-        let refused = run_bridge(&emulator, &["--svid-file", text(&in_shared)]);
-        assert_eq!(refused.0, Some(2), "{}", refused.1);
-        assert!(refused.1.contains("group 54321"), "{}", refused.1);
+        let args = ["--svid-file", text(&in_shared)];
+        refuses(&args, &["group 54321"], "a foreign group");
     }
     let config = directory.path().join("bridge.toml");
     let entry = format!("[[svid]]\npath = {:?}\n", svid[1]);
@@ -210,13 +212,7 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
         ),
     ] {
         fs::write(&config, &toml).expect("written");
-        let refused = run_bridge(&emulator, &["--config", text(&config)]);
-        assert_eq!(refused.0, Some(2), "{toml}: {}", refused.1);
-        for word in words {
-            assert!(refused.1.contains(word), "{toml}: {}", refused.1);
-        }
-        assert!(!refused.1.contains("eyJ"), "{}", refused.1);
-        assert!(names(&kept).is_empty(), "{toml}");
+        refuses(&["--config", text(&config)], words, &toml);
     }
     assert_eq!(names(&open), [""; 0]);
 }

@@ -10,7 +10,9 @@ use svidex_emulator::Leg;
 
 use super::{end, mode, run_bridge};
 use crate::common::{emulator, run};
-use crate::running::{HANG_GUARD, Running, command, directory, subdirectory, text, until};
+use crate::running::{
+    HANG_GUARD, Running, command, directory, kill_process_of, subdirectory, text, until,
+};
 
 #[test]
 fn a_command_is_run_and_a_process_gets_a_signal_after_a_change() {
@@ -76,9 +78,7 @@ fn a_command_that_hangs_holds_up_nothing() {
         until("it does not come back", || svid.exists());
     }
     end(bridge);
-    let pid = fs::read_to_string(&pid).expect("text");
-    let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
-    let _ = rustix::process::kill_process(pid.expect("a process"), Signal::KILL);
+    kill_process_of(&pid);
 }
 
 #[test]
@@ -131,8 +131,7 @@ fn a_running_bridge_says_how_it_is() {
     assert!(nobody.stderr.contains(text(&socket)), "{}", nobody.stderr);
 
     let args = ["--svid-file", text(&svid), "--status-socket", text(&socket)];
-    let bridge = Running::start(&emulator, &args);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &args);
     let mut answer = ask();
     until("it is never healthy", || {
         answer = ask();
@@ -164,8 +163,7 @@ fn a_running_bridge_says_how_it_is() {
     assert!(socket.exists());
     assert_eq!(ask().status, 1);
     let args = ["--svid-file", text(&svid), "--status-socket", text(&socket)];
-    let bridge = Running::start(&emulator, &args);
-    bridge.wait_for_line(&["all files are written"]);
+    let bridge = Running::written(&emulator, &args);
     until("the next one is not asked", || ask().status == 0);
     end(bridge);
     assert!(!socket.exists());
