@@ -1,17 +1,15 @@
-#!/usr/bin/env python3
 """Runs a binding's own suite with another version of its language, on what was built.
 
-usage: tests/versions.py python|node|go VERSION [ARGUMENT …]
+usage: .venv/bin/python tests/versions.py python|node|go VERSION [ARGUMENT …]
 
 A Python is one of this machine or, where it has none, Debian's own of another suite;
-Node.js comes from npm, and a Go from the module proxy. All is kept in the user's cache.
+Node.js comes from npm, and a Go from the module proxy. What is fetched is kept.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -21,7 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts/dist"))
 
 import debian
+import packages
 import tools
+from targets import here
 
 # By version: which of Debian's suites has it.
 SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
@@ -74,11 +74,11 @@ def debian_python(version: str) -> Path:
             f"versions: there is no Python {version} here, nor one in Debian"
         )
     name = f"python{version}"
-    packages = [name, f"{name}-minimal", f"{name}-dev"]
-    packages += [f"lib{name}-{part}" for part in ("minimal", "stdlib", "dev")]
-    packages += [f"lib{name}", "libc6", "libexpat1", "zlib1g", "libffi8", "libssl3t64"]
-    packages += ["libsqlite3-0", "libzstd1", "libuuid1", "libbz2-1.0", "liblzma5"]
-    root = debian.unpack(name, packages, SUITES[version])
+    wanted = [name, f"{name}-minimal", f"{name}-dev"]
+    wanted += [f"lib{name}-{part}" for part in ("minimal", "stdlib", "dev")]
+    wanted += [f"lib{name}", "libc6", "libexpat1", "zlib1g", "libffi8", "libssl3t64"]
+    wanted += ["libsqlite3-0", "libzstd1", "libuuid1", "libbz2-1.0", "liblzma5"]
+    root = debian.unpack(name, wanted, SUITES[version])
     program: Path = root / "usr/bin" / name
     # Beside a libc that is newer than this machine's, by the names in the program itself:
     # by LD_LIBRARY_PATH what it starts would have that libc too.
@@ -95,35 +95,24 @@ def environment_of(interpreter: Path, version: str) -> Path:
     """A venv with what the tests use, where the other users that they become can read it."""
     project = ROOT / "bindings/python/pyproject.toml"
     key = hashlib.sha256(project.read_bytes() + bytes(interpreter)).hexdigest()[:12]
-    venv = ROOT / f"target/versions/python-{version}-{key}"
-    if not (venv / "complete").exists():
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run(
-            [str(interpreter), "-m", "venv", "--without-pip", str(venv)], check=True
-        )
-        program = str(venv / "bin/python")
+
+    def fill(folder: Path) -> None:
+        make = [str(interpreter), "-m", "venv", "--without-pip", str(folder)]
+        subprocess.run(make, check=True)
+        program = str(folder / "bin/python")
         # By this Python's own, for Debian's brings none that a venv of it can take.
         pip = [sys.executable, "-m", "pip", "--quiet", "--python", program, "install"]
         subprocess.run([*pip, "pip>=25.1"], check=True)
         install = [program, "-m", "pip", "--quiet", "install"]
         subprocess.run([*install, "--group", f"{project}:dev"], check=True)
-        (venv / "complete").touch()
-    return venv
+
+    folder = ROOT / f"target/versions/python-{version}-{key}"
+    return packages.venv(folder, fill)
 
 
 def node(version: str, arguments: list[str]) -> int:
-    cpu = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
-    package = f"node-linux-{cpu}"
-
-    def fill(folder: Path) -> None:
-        (folder / "package.json").write_text('{ "private": true }')
-        install = ["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error"]
-        subprocess.run([*install, f"{package}@{version}"], cwd=folder, check=True)
-
-    folder = debian.cached("suite-node", [package, version], fill)
-    path = (
-        f"{folder / 'node_modules' / package / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    )
+    folder = packages.node(here(), version).parent
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     return call(["npm", "test", "--", *arguments], "bindings/node", PATH=path)
 
 

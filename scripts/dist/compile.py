@@ -11,7 +11,7 @@ import tools
 from targets import Target, here
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# To try installs by: compiled in a third of the time, and too large to be published.
+# To try installs by: not optimized across crates, and too large to be published.
 QUICK = bool(os.environ.get("SVIDEX_DIST_QUICK"))
 # Apart from what `cargo build` makes: neither waits for the other or undoes its work.
 BUILT = ROOT / "target" / ("dist-quick" if QUICK else "dist")

@@ -27,6 +27,15 @@ class Target:
         return self.triple.split("-")[0]
 
     @property
+    def node_cpu(self) -> str:
+        return self.npm.split("-")[1]
+
+    @property
+    def go_cpu(self) -> str:
+        """Debian's word too."""
+        return self.go.split("_")[1]
+
+    @property
     def is_musl(self) -> bool:
         return self.libc == "musl"
 

@@ -8,11 +8,11 @@ import functools
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import debian
+import packages
 from targets import Target, here
 
 PYTHON_TOOLS = [
@@ -39,17 +39,7 @@ DEBIAN_LLVM = ["llvm-22", "lld-22", "libllvm22"]
 @functools.cache
 def python_tools() -> Path:
     """The folder of the tools that come from PyPI."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    name = "-".join(["tools", version, *(tool.split("==")[1] for tool in PYTHON_TOOLS)])
-    venv = debian.CACHE / name
-    if not (venv / "complete").exists():
-        print("  fetching zig, cargo-zigbuild and maturin …", flush=True)
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", *PYTHON_TOOLS], check=True)
-        (venv / "complete").touch()
-    return venv / "bin"
+    return packages.python(PYTHON_TOOLS)
 
 
 @functools.cache

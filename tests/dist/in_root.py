@@ -55,4 +55,5 @@ def main() -> None:
     os.execvpe(command[0], command, environment)
 
 
-main()
+if __name__ == "__main__":
+    main()

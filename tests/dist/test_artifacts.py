@@ -128,7 +128,7 @@ def test_sizes(target: Target) -> None:
 def test_a_platform_package_says_where_it_belongs(target: Target) -> None:
     package = json.loads(contents(platform_package(target))["package/package.json"])
     assert package["os"] == [target.system]
-    assert package["cpu"] == [{"x86_64": "x64", "aarch64": "arm64"}[target.cpu]]
+    assert package["cpu"] == [target.node_cpu]
     assert package.get("libc") == ([target.libc] if target.libc else None)
 
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import packages
 import pytest
 from world import (
     NATIVE,
@@ -16,9 +17,7 @@ from world import (
     ROOT,
     Run,
     npm_project,
-    npm_tools,
     platform_package,
-    python_tools,
     wheel,
 )
 
@@ -49,7 +48,7 @@ def moved(run: Run, folder: str) -> Path:
 
 def test_esbuild(project: Run) -> None:
     command = line("esbuild ").replace("main.js", "bundled.mjs").split()
-    tools = npm_tools(BUNDLERS)
+    tools = packages.npm(BUNDLERS)
     project(tools / ".bin" / command[0], *command[1:])
     bundle = moved(project, "bundle")
     project.job("node", next(bundle.glob("*.js")))
@@ -57,7 +56,7 @@ def test_esbuild(project: Run) -> None:
 
 @pytest.mark.parametrize("how", ["module:", "externals:"])
 def test_webpack(project: Run, how: str) -> None:
-    tools = npm_tools(BUNDLERS)
+    tools = packages.npm(BUNDLERS)
     (project.folder / "webpack.config.js").write_text(
         "module.exports = { mode: 'development', target: 'node', entry: './bundled.mjs',\n"
         f"  output: {{ path: '{project.folder}/bundle', filename: 'main.js' }},\n"
@@ -81,26 +80,26 @@ def test_webpack(project: Run, how: str) -> None:
 )
 def test_other_runtimes_have_their_environment(project: Run, command: str) -> None:
     runtime, *arguments = command.split()
-    said = project(npm_tools(RUNTIMES) / ".bin" / runtime, *arguments)
+    said = project(packages.npm(RUNTIMES) / ".bin" / runtime, *arguments)
     assert "unix:///of/the/program.sock" in said
 
 
 @pytest.mark.parametrize("runtime", ["bun", "deno run --allow-all --node-modules-dir=manual"])
 def test_other_runtimes_do_the_job(project: Run, runtime: str) -> None:
     name, *arguments = runtime.split()
-    project.job(npm_tools(RUNTIMES) / ".bin" / name, *arguments, "main.mjs")
+    project.job(packages.npm(RUNTIMES) / ".bin" / name, *arguments, "main.mjs")
 
 
 def test_jest_has_its_environment(project: Run) -> None:
     (project.folder / "jest.config.json").write_text(json.dumps({"rootDir": "."}))
-    said = project(npm_tools(RUNTIMES) / ".bin/jest", "--ci")
+    said = project(packages.npm(RUNTIMES) / ".bin/jest", "--ci")
     assert "1 passed" in said
 
 
 @pytest.mark.parametrize("form", ["--onefile", "--onedir"])
 def test_pyinstaller(run: Run, form: str) -> None:
     """Without a flag of ours, or a hook."""
-    tools = python_tools(["pyinstaller==6.22.3"])
+    tools = packages.python(["pyinstaller==6.22.3"])
     run(sys.executable, "-m", "zipfile", "-e", wheel(NATIVE), "site")
     command: list[str | Path] = [
         tools / "pyinstaller",

@@ -206,7 +206,7 @@ def go_program(run: Run, target: Target, *, linked: str, oldest: bool = False) -
     """Built by `go get` and `go build`: with this machine's compiler, or for the OLDEST
     libc that svidex runs on."""
     environment = go_environment(run)
-    environment["GOARCH"] = {"x86_64": "amd64", "aarch64": "arm64"}[target.cpu]
+    environment["GOARCH"] = target.go_cpu
     environment["CC"] = cross_compiler(target) if oldest else compiler(target)
     shutil.copy(PROGRAMS / "main.go", run.folder)
     run("go", "mod", "init", "consumer", **environment)
@@ -246,21 +246,24 @@ def test_go_says_which_tag_is_wrong(run: Run) -> None:
 # C
 
 
-def c_program(
-    run: Run, target: Target, *, linked: str, oldest: bool = False
-) -> tuple[Path, Path]:
-    """Built by pkg-config's flags, and the folder of its library."""
-    library = unpacked(c_tarball(target), run.folder)
-    environment = {"PKG_CONFIG_PATH": str(library / "lib/pkgconfig")}
+def c_library(run: Run) -> Path:
+    """Where `c_program` has unpacked it."""
+    (library,) = run.folder.glob("svidex-*/lib")
+    return library
+
+
+def c_program(run: Run, target: Target, *, linked: str, oldest: bool = False) -> Path:
+    """Built by pkg-config's flags."""
+    unpacked(c_tarball(target), run.folder)
+    library = c_library(run)
+    environment = {"PKG_CONFIG_PATH": str(library / "pkgconfig")}
     query = ["pkg-config", "--cflags", "--libs", "svidex"]
     if linked == "static":
         query.insert(1, "--static")
     flags = run(*query, **environment).split()
     if linked == "static":
         # By its file, for beside it lies the shared one, which linkers prefer.
-        flags = [
-            str(library / "lib/libsvidex.a") if flag == "-lsvidex" else flag for flag in flags
-        ]
+        flags = [str(library / "libsvidex.a") if flag == "-lsvidex" else flag for flag in flags]
         if target == NATIVE:
             flags.append("-static")
     elif target.is_musl:
@@ -268,13 +271,13 @@ def c_program(
     cc = cross_compiler(target) if oldest else compiler(target)
     program = run.folder / "program"
     run(*cc.split(), PROGRAMS / "main.c", *flags, "-o", program)
-    return program, library
+    return program
 
 
 @each(LINUX)
 @pytest.mark.parametrize("linked", ["dynamic", "static"])
 def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> None:
-    program, library = c_program(run, target, linked=linked)
+    program = c_program(run, target, linked=linked)
     needed = run("readelf", "-d", program)
     assert "libgcc" not in needed
     assert ("libsvidex.so" in needed) == (linked == "dynamic")
@@ -283,7 +286,7 @@ def test_a_c_program_by_pkg_config(run: Run, target: Target, linked: str) -> Non
         *emulate(target, ARM64_LIBC if not target.is_musl else None),
         *loader,
         program,
-        LD_LIBRARY_PATH=str(library / "lib"),
+        LD_LIBRARY_PATH=str(c_library(run)),
     )
 
 

@@ -9,9 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from in_root import PATH
 from interpreters import glibc_node, glibc_python
 from roots import IMAGES, Image, root_of
-from test_installs import c_program, go_program
+from test_installs import c_library, c_program, go_program
 from world import (
     HERE,
     LINUX,
@@ -24,15 +25,12 @@ from world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     NATIVE not in LINUX or NATIVE.is_musl, reason="roots of this machine's kind"
 )
-
-
-PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class Container:
@@ -47,7 +45,7 @@ class Container:
 
     def build(self, run: Run, *command: str) -> str:
         """What an image's own RUN lines do: nothing of a workload is there."""
-        return run(shutil.which("chroot") or "chroot", self.root, *command, PATH=PATH)
+        return run("chroot", self.root, *command, PATH=PATH)
 
 
 @pytest.fixture(scope="module", params=IMAGES, ids=lambda image: image.name)
@@ -101,19 +99,17 @@ def test_go(container: Container, run: Run) -> None:
 
 
 def test_c(container: Container, run: Run) -> None:
-    program, library = c_program(run, NATIVE, linked="dynamic", oldest=True)
+    program = c_program(run, NATIVE, linked="dynamic", oldest=True)
     shutil.copy(program, container.root / "app/c")
-    for file in library.glob("lib/*.so*"):
+    for file in c_library(run).glob("*.so*"):
         shutil.copy(file, container.root / "usr/lib", follow_symlinks=False)
     run.job(*container.command("/app/c"))
 
 
 @pytest.mark.parametrize("build", [go_program, c_program], ids=["go", "c"])
-def test_static_programs_in_an_empty_root(build: object, run: Run) -> None:
+def test_static_programs_in_an_empty_root(build: Callable[..., Path], run: Run) -> None:
     """... which need not even a libc."""
     root = run.folder / "root"
     root.mkdir()
-    assert callable(build)
-    built = build(run, NATIVE, linked="static")
-    shutil.copy(built[0] if isinstance(built, tuple) else built, root / "program")
+    shutil.copy(build(run, NATIVE, linked="static"), root / "program")
     run.job(sys.executable, HERE / "in_root.py", root, "65532:65532", "/program")

@@ -122,31 +122,6 @@ def npm_project(run: Run, *archives: Path) -> None:
     shutil.copy(PROGRAMS / "main.mjs", run.folder)
 
 
-def npm_tools(packages: list[str]) -> Path:
-    """A node_modules folder with packages of the registry, of this platform or another."""
-
-    def fill(folder: Path) -> None:
-        (folder / "package.json").write_text('{ "private": true }')
-        install = ["npm", "install", "--force", "--no-audit", "--no-fund"]
-        install += ["--loglevel", "error"]
-        subprocess.run([*install, *packages], cwd=folder, check=True)
-
-    return debian.cached("npm", packages, fill) / "node_modules"
-
-
-def python_tools(packages: list[str]) -> Path:
-    """The folder of the programs that packages of PyPI have."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    venv = debian.CACHE / "-".join(["python", version, *packages])
-    if not (venv / "complete").exists():
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", *packages], check=True)
-        (venv / "complete").touch()
-    return venv / "bin"
-
-
 def compiler(target: Target) -> str:
     """A C compiler of that target: this machine's own, or zig as that of another."""
     return "cc" if target == NATIVE else cross_compiler(target)
