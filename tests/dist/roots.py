@@ -3,6 +3,7 @@ distroless one."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -60,12 +61,14 @@ def root_of(image: Image) -> Path:
 
 def bootstrapped(suite: str, packages: tuple[str, ...]) -> Path:
     def fill(into: Path) -> None:
-        command = ["debootstrap", "--variant=minbase"]
+        tool = debian.unpack("debootstrap", ["debootstrap"])
+        command = [tool / "usr/sbin/debootstrap", "--variant=minbase"]
         if packages:
             command += [f"--include={','.join(packages)}"]
         with tempfile.NamedTemporaryFile("w+") as log:
             made = subprocess.run(
                 [*command, suite, into, debian.mirror()],
+                env={**os.environ, "DEBOOTSTRAP_DIR": str(tool / "usr/share/debootstrap")},
                 stdout=log,
                 stderr=log,
                 check=False,

@@ -13,8 +13,11 @@ trap 'rm -rf "$work"' EXIT
 
 echo "building the demos …"
 library=$root/target/ffi
+# macOS has it without saying so to pkg-config.
+curl=$(pkg-config --cflags --libs libcurl 2>/dev/null || echo -lcurl)
+# shellcheck disable=SC2086
 cc -std=c99 -Wall -Wextra -Werror -Iinclude tests/c/demo.c -o "$work/demo-c" \
-    -L"$library" -Wl,-rpath,"$library" -lsvidex $(pkg-config --cflags --libs libcurl)
+    -L"$library" -Wl,-rpath,"$library" -lsvidex $curl
 (cd tests/e2e/go && go build -o "$work/demo-go" ./demo)
 
 cat >"$work/all.sh" <<DEMOS
