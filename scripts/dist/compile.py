@@ -25,7 +25,7 @@ class Compiled:
     static: Path  # ... as rustc makes it, before ffi/archive.sh
     python: Path
     node: Path
-    command: Path
+    command: Path  # of a target whose command stands alone
 
 
 def compile_for(target: Target) -> Compiled:
@@ -90,7 +90,9 @@ def _cargo(target: Target, what: str) -> None:
     command += ["--locked"] if QUICK else ["--locked", "--release"]
     if rust.builds_std:
         command += ["-Zbuild-std=std,panic_unwind"]
-    command += [part for package in PACKAGES for part in ("-p", package)]
+    # Where the command does not run alone, it is in the wheel and in the npm package only.
+    packages = [it for it in PACKAGES if it != "svidex-cli" or target.is_stand_alone]
+    command += [part for package in packages for part in ("-p", package)]
     # Such as -j2 and --quiet, where others work on the same machine.
     command += os.environ.get("SVIDEX_CARGO_FLAGS", "").split()
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
