@@ -70,7 +70,6 @@ def _cargo(target: Target, what: str) -> None:
         **rust.environment,
         "CARGO_TARGET_DIR": str(BUILT),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
-        f"CARGO_PROFILE_{'DEV' if QUICK else 'RELEASE'}_STRIP": strip,
         "CARGO_PROFILE_DEV_DEBUG": "false",
         # Takes twice as long, and what a user downloads is a tenth smaller.
         "CARGO_PROFILE_RELEASE_LTO": "fat",
@@ -88,6 +87,10 @@ def _cargo(target: Target, what: str) -> None:
         verb = "zigbuild" if what == "build" else what
         command = ["cargo-zigbuild", verb, "--target", target.for_zig]
     command += ["--locked"] if QUICK else ["--locked", "--release"]
+    # A package that has a profile of its own has forgotten that of all.
+    for package in ("", ".package.svidex-cli"):
+        profile = "dev" if QUICK else "release"
+        command += ["--config", f'profile.{profile}{package}.strip="{strip}"']
     if rust.builds_std:
         command += ["-Zbuild-std=std,panic_unwind"]
     # Where the command does not run alone, it is in the wheel and in the npm package only.
