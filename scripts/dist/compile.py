@@ -63,6 +63,7 @@ def _cargo(target: Target, what: str) -> None:
         # static all the same: that is how zig links for musl.)
         flags += ["-Ctarget-feature=-crt-static"]
     at_home = _is_at_home(target)
+    profile = "dev" if QUICK else "release"
     # Elsewhere rustc asks for a tool that only rustup has.
     strip = "symbols" if at_home or target.system == "linux" else "none"
     environment = {
@@ -70,6 +71,7 @@ def _cargo(target: Target, what: str) -> None:
         **rust.environment,
         "CARGO_TARGET_DIR": str(BUILT),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+        f"CARGO_PROFILE_{profile.upper()}_STRIP": strip,
         "CARGO_PROFILE_DEV_DEBUG": "false",
         # Takes twice as long, and what a user downloads is a tenth smaller.
         "CARGO_PROFILE_RELEASE_LTO": "fat",
@@ -87,14 +89,15 @@ def _cargo(target: Target, what: str) -> None:
         verb = "zigbuild" if what == "build" else what
         command = ["cargo-zigbuild", verb, "--target", target.for_zig]
     command += ["--locked"] if QUICK else ["--locked", "--release"]
-    # A package that has a profile of its own has forgotten that of all.
-    for package in ("", ".package.svidex-cli"):
-        profile = "dev" if QUICK else "release"
-        command += ["--config", f'profile.{profile}{package}.strip="{strip}"']
     if rust.builds_std:
         command += ["-Zbuild-std=std,panic_unwind"]
-    # Where the command does not run alone, it is in the wheel and in the npm package only.
-    packages = [it for it in PACKAGES if it != "svidex-cli" or target.is_stand_alone]
+    packages = list(PACKAGES)
+    if target.is_stand_alone:
+        # Its package has a profile of its own, which forgets what was said of all.
+        command += ["--config", f'profile.{profile}.package.svidex-cli.strip="{strip}"']
+    else:
+        # The command is in the wheel and in the npm package only.
+        packages.remove("svidex-cli")
     command += [part for package in packages for part in ("-p", package)]
     # Such as -j2 and --quiet, where others work on the same machine.
     command += os.environ.get("SVIDEX_CARGO_FLAGS", "").split()
