@@ -85,8 +85,9 @@ SUITES = [
         "installs",
         f"export SVIDEX_DIST_QUICK=1 SVIDEX_DIST_TARGETS='{INSTALLED}' && "
         f"python3 scripts/dist --only {INSTALLED} && "
-        f"{PYTHON} -m pytest -q tests/dist/test_installs.py -k 'not under_musl_s_python'",
-        only_long=True,
+        # musl's Python has to be compiled first.
+        f"{PYTHON} -m pytest -q tests/dist/test_installs.py tests/dist/test_bundles.py "
+        "-k 'not under_musl_s_python'",
     ),
     Suite("core", "cargo test -p svidex"),
     Suite("api", "tests/api/run.sh"),
