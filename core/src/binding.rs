@@ -100,3 +100,14 @@ pub fn due_at_unix_ms(token: &Token) -> i64 {
 pub fn parse_path(name: &'static str, text: &str) -> Result<std::path::PathBuf, Error> {
     crate::config::parse_path_called(name, text, &Environment::read())
 }
+
+/// What lets others than those of `is_trusted` (by their number) put another directory in
+/// the place of `directory`, in words that begin with the one above it; of one that is yet
+/// to be made too.
+#[must_use]
+pub fn replaceable(
+    directory: &std::path::Path,
+    is_trusted: &dyn Fn(u32) -> bool,
+) -> Option<String> {
+    crate::source::replaceable(directory, is_trusted)
+}

@@ -181,7 +181,8 @@ impl Place {
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
         let target = Target::new(Path::new(&self.path), Access::PRIVATE, false);
-        let target = target.ok_or("no such file")?;
+        let target = target?;
+        target.tidy();
         (target.replace(text.as_bytes(), None))
             .map(drop)
             .map_err(|it| it.to_string())

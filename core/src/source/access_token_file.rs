@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::above::replaceable;
 use super::text_file::{TextFile, on_its_own_thread};
 use super::words::Keeper;
 use crate::clock::{Clock, Now, parse_rfc3339, rfc3339};
@@ -217,17 +218,23 @@ impl Inner {
             ));
         }
         let path = &self.file.path;
-        let Some(directory) = path.parent() else {
+        let Some(parent) = path.parent() else {
             return Ok(());
         };
-        let found = (std::fs::metadata(directory), path.symlink_metadata());
+        let found = (std::fs::metadata(parent), path.symlink_metadata());
         let (Ok(directory), Ok(link)) = found else {
             return Ok(());
         };
+        let is_trusted = |uid: u32| uid == 0 || uid == process::user().uid();
+        if let Some(problem) = replaceable(parent, &is_trusted) {
+            return refuse(&format!(
+                "lies where anybody may have put it: {problem}; keep it where only its writer can \
+                 make directories"
+            ));
+        }
         if directory.mode() & BY_OTHERS == 0 {
             return Ok(());
         }
-        let is_trusted = |uid: u32| uid == 0 || uid == process::user().uid();
         let is_ours = is_trusted(owner) && is_trusted(link.uid());
         if directory.mode() & STICKY == 0 || !is_ours {
             return refuse(

@@ -1,5 +1,6 @@
 //! Where subject tokens (JWT-SVIDs) come from, and what is checked before one is used.
 
+mod above;
 mod access_token_file;
 mod checks;
 mod custom;
@@ -27,6 +28,7 @@ use crate::jwt::Jwt;
 use crate::secret::Secret;
 use crate::skew::EndpointTime;
 
+pub(crate) use above::replaceable;
 pub(crate) use access_token_file::{AccessTokenFile, FileToken};
 pub(crate) use checks::{Checks, Problem};
 #[cfg(any(test, feature = "fuzzing"))]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use svidex::{Config, TokenKind, binding};
@@ -187,13 +188,13 @@ impl Plan {
             ));
         }
         // Where two names lead to one file, the later writer would win each time.
-        let mut seen: BTreeMap<PathBuf, String> = BTreeMap::new();
-        let mut once = |path: &Path, name: &str| match seen.insert(whole(path), name.to_owned()) {
-            Some(other) => Err(Wrong(format!(
+        let mut seen: BTreeMap<Place, String> = BTreeMap::new();
+        let mut once = |path: &Path, name: &str| match seen.insert(place(path), name.to_owned()) {
+            Some(other) if other != name => Err(Wrong(format!(
                 "{name} and {other} name the same file, {}: each needs one of its own",
                 path.display()
             ))),
-            None => Ok(()),
+            _ => Ok(()),
         };
         for entry in &self.entries {
             once(entry.target.path(), &entry.name)?;
@@ -204,19 +205,24 @@ impl Plan {
         if let Some(signal) = &self.signal {
             once(signal.pid_file(), "signal_pid_file")?;
         }
-        if let StatusSocket::At(path) = &self.status_socket {
+        if let StatusSocket::At(path) | StatusSocket::Default(path) = &self.status_socket {
             once(path, "status_socket")?;
         }
+        // What is read is where a link leads, too: a bridge would feed itself.
+        let mut read = |path: &Path, name: &str| {
+            once(path, name)?;
+            path.canonicalize().map_or(Ok(()), |path| once(&path, name))
+        };
         for (name, file) in [
             ("identity_token_file", &self.config.identity_token_file),
             ("ca_file", &self.config.ca_file),
         ] {
             if let Some(file) = file {
-                once(&binding::parse_path(name, file)?, name)?;
+                read(&binding::parse_path(name, file)?, name)?;
             }
         }
         if let Some(file) = own_file {
-            once(file, "--config")?;
+            read(file, "--config")?;
         }
         for entry in &self.entries {
             (entry.target.check())
@@ -340,27 +346,36 @@ pub(super) fn path_called(name: &str, text: &str) -> Result<PathBuf, Wrong> {
 
 fn target(name: &str, path: &str, access: Access, make_directory: bool) -> Result<Target, Wrong> {
     let path = path_called(name, path)?;
-    Target::new(&path, access, make_directory)
-        .ok_or_else(|| Wrong(format!("{name}: {} names no file", path.display())))
+    Target::new(&path, access, make_directory).map_err(|why| {
+        let path = path.display();
+        Wrong(format!("{name}: {path} {why}"))
+    })
 }
 
-/// The same file under one name, whatever leads to it; of a directory that is not made
-/// yet too.
-fn whole(path: &Path) -> PathBuf {
+/// Where a name stands: the directory that is there, whatever path leads to it, and what
+/// follows.
+type Place = (u64, u64, PathBuf);
+
+/// Of a file in a directory that is not made yet, too.
+fn place(path: &Path) -> Place {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return path.to_owned();
+        return (0, 0, path.to_owned());
     };
-    let whole_directory = directory
-        .canonicalize()
-        .unwrap_or_else(|_| whole(directory));
-    whole_directory.join(name)
+    let (device, inode, rest) = match directory.metadata() {
+        Ok(there) => (there.dev(), there.ino(), PathBuf::new()),
+        Err(_) => place(directory),
+    };
+    (device, inode, rest.join(name))
 }
 
 fn mode(name: &str, text: &str) -> Result<u32, Wrong> {
     let shown = binding::without_tokens(text);
     let wrong = |why: &str| Err(Wrong(format!("{name} is {shown:?}: {why}")));
-    let digits = text.trim().trim_start_matches("0o");
-    let Ok(mode) = u32::from_str_radix(digits, 8) else {
+    let digits = text.trim();
+    let digits = digits.strip_prefix("0o").unwrap_or(digits);
+    let number = digits.starts_with(|it: char| it.is_digit(8));
+    let number = number.then(|| u32::from_str_radix(digits, 8).ok());
+    let Some(mode) = number.flatten() else {
         return wrong("it takes a mode in octal, such as 0600 or 0640");
     };
     if mode & 0o002 != 0 {
@@ -389,17 +404,23 @@ fn owner(name: &str, text: &str) -> Result<(u32, u32), Wrong> {
         None => (text, None),
     };
     let found = entry_of("/etc/passwd", user);
-    let uid = user.parse().ok().or(found.map(|it| it.0));
+    let uid = number(user).or(found.map(|it| it.0));
     let uid = uid.ok_or_else(|| unknown("user"))?;
     let gid = match group {
         Some(group) => {
-            let number = group.parse().ok();
             let found = || entry_of("/etc/group", group).map(|it| it.0);
-            number.or_else(found).ok_or_else(|| unknown("group"))?
+            (number(group).or_else(found)).ok_or_else(|| unknown("group"))?
         }
         None => found.map_or_else(|| rustix::process::getegid().as_raw(), |it| it.1),
     };
     Ok((uid, gid))
+}
+
+/// The last one stands for "as it is" (chown(2)).
+fn number(text: &str) -> Option<u32> {
+    let is_number = text.starts_with(|it: char| it.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_number);
+    number.filter(|it| *it != u32::MAX)
 }
 
 /// The number of a user or a group, and of a user's group. Read as it stands: a static

@@ -1,7 +1,7 @@
 //! One file, replaced whole: whoever reads it sees the old content or the new one, and
 //! nobody else than was configured, whatever happens in between.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -16,6 +16,10 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
+use svidex::binding;
+
+/// Of a file system that is like any other.
+const LONGEST_NAME: usize = 255;
 
 /// Who may use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +88,21 @@ pub(crate) enum Found {
 }
 
 impl Target {
-    /// `path` is absolute and names a file.
-    pub(crate) fn new(path: &Path, access: Access, make_directory: bool) -> Option<Self> {
-        Some(Self {
-            directory: path.parent()?.to_owned(),
-            name: path.file_name()?.to_owned(),
+    /// `path` is absolute and names a file; else why it does not.
+    pub(crate) fn new(
+        path: &Path,
+        access: Access,
+        make_directory: bool,
+    ) -> Result<Self, &'static str> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err("names no file");
+        };
+        if temporary(name).len() > LONGEST_NAME {
+            return Err("has a name that is too long: 231 bytes are the most");
+        }
+        Ok(Self {
+            directory: directory.to_owned(),
+            name: name.to_owned(),
             path: path.to_owned(),
             access,
             make_directory,
@@ -103,7 +117,7 @@ impl Target {
     pub(crate) fn check(&self) -> Result<(), Problem> {
         let directory = match self.open_directory() {
             Ok(directory) => directory,
-            Err(Errno::NOENT) if self.make_directory => return Ok(()),
+            Err(Errno::NOENT) if self.make_directory => return self.check_above(),
             Err(error) => return Err(self.directory_problem(error)),
         };
         self.check_directory(directory.as_fd())?;
@@ -250,13 +264,25 @@ impl Target {
                 stat.st_gid
             ));
         }
-        let us = geteuid().as_raw();
-        let is_trusted = [0, us].contains(&stat.st_uid)
-            || self.access.owner.is_some_and(|it| it.0 == stat.st_uid);
-        if !is_trusted {
+        if !self.is_trusted(stat.st_uid) {
             return refuse(format!("belongs to the user {}", stat.st_uid));
         }
-        Ok(())
+        self.check_above()
+    }
+
+    fn is_trusted(&self, user: u32) -> bool {
+        [0, geteuid().as_raw()].contains(&user) || self.access.owner.is_some_and(|it| it.0 == user)
+    }
+
+    fn check_above(&self) -> Result<(), Problem> {
+        let problem = binding::replaceable(&self.directory, &|user| self.is_trusted(user));
+        problem.map_or(Ok(()), |problem| {
+            Err(Problem(format!(
+                "{problem}, so that others could put another directory in the place of {}: use one \
+                 that only its owner can write to (chmod go-w)",
+                self.directory.display()
+            )))
+        })
     }
 
     fn look_in_place(&self, directory: BorrowedFd<'_>) -> Result<Option<Stat>, Problem> {
@@ -290,9 +316,7 @@ impl Target {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for _ in 0..8 {
-            let mut name = OsString::from(".");
-            name.push(&self.name);
-            name.push(format!(".{:016x}.svidex", random()));
+            let name = temporary(&self.name);
             match fs::openat(directory, &name, flags, Mode::from_raw_mode(0o600)) {
                 Ok(file) => {
                     // Whoever tidies up sees that somebody is at work. (A file system
@@ -383,10 +407,14 @@ impl Target {
     }
 }
 
-/// Enough for a name that nobody else has.
-fn random() -> u64 {
+/// What a file is called before it has its name: nobody else's, and nothing that is read.
+fn temporary(name: &OsStr) -> OsString {
     use std::hash::{BuildHasher as _, RandomState};
-    RandomState::new().hash_one(std::process::id())
+    let random = RandomState::new().hash_one(std::process::id());
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{random:016x}.svidex"));
+    temporary
 }
 
 /// How long to leave a file alone that could not be written.

@@ -203,6 +203,42 @@ fn a_file_that_anybody_could_have_put_there_is_refused() {
     mode(&directory, 0o700);
 }
 
+/// It is whole, and in a directory of its own, and that may be anybody's.
+#[test]
+fn a_directory_that_anybody_could_have_put_there_is_refused() {
+    let bench = Bench::new();
+    let (wide, own) = (
+        bench.dir.path().join("wide"),
+        bench.dir.path().join("wide/own"),
+    );
+    fs::create_dir_all(&own).unwrap();
+    let path = own.join("token");
+    fs::write(
+        &path,
+        json!({"token": "opaque", "expires_at": at(600) / 1_000}).to_string(),
+    )
+    .unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let look = || {
+        let file = text_file(path.clone());
+        let clock = Arc::new(bench.clock.clone());
+        Inner { file, clock }.look()
+    };
+    let mode = |mode| fs::set_permissions(&wide, Permissions::from_mode(mode)).unwrap();
+    look().unwrap();
+    mode(0o777);
+    let error = look().unwrap_err();
+    assert!(error.message().contains("0777"), "{error}");
+    assert!(!error.is_retryable());
+    mode(0o1777);
+    look().unwrap();
+    // Only root may give it away.
+    if std::os::unix::fs::chown(&own, Some(54321), None).is_ok() {
+        let error = look().unwrap_err();
+        assert!(error.message().contains("user 54321"), "{error}");
+    }
+}
+
 #[test]
 fn a_link_is_followed_at_each_read() {
     let bench = Bench::new();

@@ -31,6 +31,18 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
     let nowhere = directory.path().join("nowhere/svid");
     let not_yet = directory.path().join("new/svid");
     let not_yet_either = kept.join("../new/svid");
+    let long = kept.join("n".repeat(232));
+    // Below a directory in which others could rename what there is.
+    let wide = subdirectory(&directory, "wide");
+    let in_wide = wide.join("own/svid");
+    fs::create_dir(wide.join("own")).expect("made");
+    fs::set_permissions(wide.join("own"), fs::Permissions::from_mode(0o700)).expect("its mode");
+    fs::set_permissions(&wide, fs::Permissions::from_mode(0o777)).expect("its mode");
+    let not_in_wide_yet = wide.join("new/svid");
+    // What it reads leads to what it would write.
+    let source = directory.path().join("source");
+    symlink(kept.join("svid"), &source).expect("a link");
+    fs::write(kept.join("svid"), "").expect("written");
     let ca = directory.path().join("ca.pem");
     fs::copy(&emulator.info().ca_file, &ca).expect("copied");
     let refuses = |args: &[&str], words: &[&str], what: &str| {
@@ -42,8 +54,27 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
         assert!(!said.contains("eyJ"), "{said}");
         assert!(names(&kept).is_empty(), "{what}");
     };
+    let (status, said) = run_bridge(
+        &emulator,
+        &[&svid[..], &["--identity-token-file", text(&source)]].concat(),
+    );
+    assert_eq!(status, Some(2), "{said}");
+    assert!(
+        said.contains("identity_token_file") && said.contains("same file"),
+        "{said}"
+    );
+    fs::remove_file(svid[1]).expect("removed");
     for (args, words) in [
         (&[][..], &["--svid-file", "--config"][..]),
+        (&["--svid-file", text(&long)], &["--svid-file", "too long"]),
+        (
+            &["--svid-file", text(&in_wide)],
+            &["--svid-file", "0777", text(&wide)],
+        ),
+        (
+            &["--make-directory", "--svid-file", text(&not_in_wide_yet)],
+            &["--svid-file", "0777", text(&wide)],
+        ),
         (&["--svid-file", text(&in_open)], &["--svid-file", "0777"]),
         (
             &["--svid-file", text(&link)],
@@ -79,6 +110,21 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
         (&[svid[0], svid[1], "--mode", "0700"], &["--mode"]),
         (&[svid[0], svid[1], "--mode", "600x"], &["--mode", "octal"]),
         (&[svid[0], svid[1], "--mode", "0000"], &["--mode"]),
+        (&[svid[0], svid[1], "--mode", "+600"], &["--mode", "octal"]),
+        (
+            &[svid[0], svid[1], "--mode", "0o0o600"],
+            &["--mode", "octal"],
+        ),
+        (&[svid[0], svid[1], "--owner", "+0"], &["--owner", "user"]),
+        // -1, which would leave the owner as it is.
+        (
+            &[svid[0], svid[1], "--owner", "4294967295"],
+            &["--owner", "user"],
+        ),
+        (
+            &[svid[0], svid[1], "--owner", "0:4294967295"],
+            &["--owner", "group"],
+        ),
         (
             &[svid[0], svid[1], "--owner", "nobody-of-that-name"],
             &["--owner", "user"],
@@ -122,6 +168,15 @@ fn what_is_wrong_is_refused_by_its_name_before_anything_is_written() {
     if is_root {
         let args = ["--svid-file", text(&in_shared)];
         refuses(&args, &["group 54321"], "a foreign group");
+        // A stranger's, where everybody may make one.
+        fs::set_permissions(&wide, fs::Permissions::from_mode(0o1777)).expect("its mode");
+        let own = in_wide.parent().expect("a directory");
+        let below = own.join("below");
+        fs::create_dir(&below).expect("made");
+        std::os::unix::fs::chown(own, Some(54321), None).expect("another user");
+        let below = below.join("svid");
+        let args = ["--svid-file", text(&below)];
+        refuses(&args, &["user 54321", text(own)], "a stranger's directory");
     }
     let config = directory.path().join("bridge.toml");
     let entry = format!("[[svid]]\npath = {:?}\n", svid[1]);
@@ -251,4 +306,22 @@ fn check_config_says_what_would_be_done_and_does_nothing() {
     );
     let message = refused.assert_error(2, "invalid_config");
     assert!(message.contains("OPENAI_IDENTITY_PROVIDER_ID"), "{message}");
+}
+
+/// Where nobody names a socket there is one all the same.
+#[test]
+fn the_socket_of_its_own_is_no_file_to_keep() {
+    let emulator = emulator();
+    let directory = directory();
+    let svid = directory.path().join("svidex-bridge.sock");
+    let refused = command(&emulator, &["--svid-file", text(&svid)])
+        .env("RUNTIME_DIRECTORY", directory.path())
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("status_socket") && said.contains("same file"),
+        "{said}"
+    );
 }
