@@ -1,6 +1,9 @@
 //! Who is told of a change: a command that is run, a process that gets a signal.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +11,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal as Number, kill_process};
 use svidex::binding::without_tokens;
 
@@ -69,6 +73,7 @@ impl Command {
 pub(crate) struct Signal {
     pid_file: PathBuf,
     number: Number,
+    name: &'static str,
 }
 
 const SIGNALS: [(&str, Number); 7] = [
@@ -83,36 +88,59 @@ const SIGNALS: [(&str, Number); 7] = [
 
 impl Signal {
     pub(crate) fn new(pid_file: PathBuf, named: Option<(&str, String)>) -> Result<Self, Wrong> {
-        let number = match named {
-            None => Number::HUP,
+        let (name, number) = match named {
+            None => SIGNALS[0],
             Some((name, text)) => {
                 let bare = text.trim().to_ascii_uppercase();
                 let bare = bare.strip_prefix("SIG").unwrap_or(&bare);
                 let found = SIGNALS.iter().find(|it| it.0 == bare);
                 let all = SIGNALS.map(|it| it.0).join(", ");
                 let shown = without_tokens(&text);
-                found
+                *found
                     .ok_or_else(|| Wrong(format!("{name} is {shown:?}: it takes one of {all}")))?
-                    .1
             }
         };
-        Ok(Self { pid_file, number })
+        Ok(Self {
+            pid_file,
+            number,
+            name,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     pub(crate) fn pid_file(&self) -> &Path {
         &self.pid_file
     }
 
+    /// A number stands in it. (A pipe that nobody writes to would be waited for.)
+    fn read(&self) -> io::Result<String> {
+        const LIMIT: u64 = 64;
+        let file = File::options()
+            .read(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+            .open(&self.pid_file)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut text = String::new();
+        file.take(LIMIT).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
     fn send(&self) -> Result<(), String> {
         let file = self.pid_file.display();
-        let text = std::fs::read_to_string(&self.pid_file)
+        let text = self
+            .read()
             .map_err(|error| format!("{file} cannot be read: {error}"))?;
         // 0 and below are whole groups of processes.
-        let pid = text.trim().parse().ok().filter(|pid| *pid > 1);
+        let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
         let pid = pid.and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| format!("{file} does not hold the ID of a process"))?;
         kill_process(pid, self.number).map_err(|error| {
-            let error = std::io::Error::from(error);
+            let error = io::Error::from(error);
             format!("the process that {file} names gets no signal: {error}")
         })
     }

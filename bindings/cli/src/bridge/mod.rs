@@ -62,17 +62,8 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
             let _ = wake.try_send(());
         });
     }
-    let limit = providers[0].call_timeout();
-    let mut hooks = Hooks::new(plan.exec, plan.signal, log.clone());
-    let mut keeper = Keeper::new(
-        providers,
-        of_entries,
-        plan.entries,
-        plan.keep_on_denial,
-        log.clone(),
-    );
-    let mut notify = Notify::new(plan.ready_file);
-    // The end comes in time, also where something hangs.
+    // The end comes in time, also where something hangs: the file system that is looked
+    // at next, say.
     let end = Arc::clone(&ending);
     std::thread::Builder::new()
         .name("svidex-signals".to_owned())
@@ -84,13 +75,28 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
             signal_hook::low_level::exit(if once { 128 + signal } else { 0 });
         })
         .map_err(Failure::Input)?;
+    // Before anything is touched that may be another bridge's.
+    let board = Board::default();
+    let listens_at = match once {
+        true => None,
+        false => listen(&board, plan.status_socket, &log)?,
+    };
+    let limit = providers[0].call_timeout();
+    let mut hooks = Hooks::new(plan.exec, plan.signal, log.clone());
+    let mut keeper = Keeper::new(
+        providers,
+        of_entries,
+        plan.entries,
+        plan.keep_on_denial,
+        log.clone(),
+    );
+    let mut notify = Notify::new(plan.ready_file);
     if once {
         let written = keeper.write_once(limit);
         let outcome = match written {
             Ok(changed) => {
                 hooks.tell_and_wait(changed, limit);
-                notify.ready(&log);
-                Ok(ExitCode::SUCCESS)
+                notify.ready(&log).map(|()| ExitCode::SUCCESS)
             }
             Err(Once::NoToken(error)) => Err(Failure::Library(error)),
             Err(Once::NotWritten(problem)) => Err(Failure::File(problem.to_string())),
@@ -98,8 +104,6 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
         log.flush();
         return outcome;
     }
-    let board = Board::default();
-    let listens_at = listen(&board, plan.status_socket, &log)?;
     let files = match keeper.paths().len() {
         1 => "one file".to_owned(),
         count => format!("{count} files"),
@@ -109,7 +113,8 @@ pub(crate) fn run(bridge: Bridge) -> Result<ExitCode, Failure> {
     while !ending.load(Ordering::Acquire) {
         let changed = keeper.look(start.elapsed());
         if !notify.is_ready() && keeper.all_are_written() {
-            notify.ready(&log);
+            // It says what is wrong, and is tried again with the next look.
+            let _ = notify.ready(&log);
         }
         hooks.tell(changed);
         let (files, tokens) = keeper.status();
@@ -179,14 +184,27 @@ fn summary(plan: &Plan, providers: &[svidex::Provider], of_entries: &[usize]) ->
             }
         ));
     }
+    for (flag, words) in [
+        (
+            plan.keep_on_denial,
+            "files stay when the identity is withdrawn",
+        ),
+        (plan.remove_on_exit, "files go when it ends"),
+    ] {
+        lines.extend(flag.then(|| words.to_owned()));
+    }
     if let Some(command) = &plan.exec {
         lines.push(format!("after a change it runs: {}", command.shown()));
     }
     if let Some(signal) = &plan.signal {
-        let file = signal.pid_file().display();
+        let (name, file) = (signal.name(), signal.pid_file().display());
         lines.push(format!(
-            "after a change it sends a signal to the process in {file}"
+            "after a change it sends SIG{name} to the process in {file}"
         ));
+    }
+    if let Some(file) = &plan.ready_file {
+        let file = file.path().display();
+        lines.push(format!("{file} is there once all files were written"));
     }
     if let StatusSocket::At(path) | StatusSocket::Default(path) = &plan.status_socket {
         lines.push(format!("it answers --status at {}", path.display()));
@@ -195,10 +213,7 @@ fn summary(plan: &Plan, providers: &[svidex::Provider], of_entries: &[usize]) ->
 }
 
 fn ask(bridge: Bridge) -> Result<ExitCode, Failure> {
-    let path = match bridge.status_socket {
-        Some(path) => Some(plan::path_called("--status-socket", &path)?),
-        None => plan::default_status_socket(),
-    };
+    let path = plan::asked_at(&bridge)?;
     let path = path.ok_or_else(|| {
         Failure::Usage(
             "neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set: name the socket with \

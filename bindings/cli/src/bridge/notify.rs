@@ -3,12 +3,14 @@
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use super::log::Log;
-use super::target::Target;
+use super::target::{Problem, Target};
+use crate::failure::Failure;
 
 pub(super) struct Notify {
     manager: Option<(UnixDatagram, SocketAddr)>,
     file: Option<Target>,
     is_ready: bool,
+    problem: Option<Problem>,
 }
 
 impl Notify {
@@ -21,6 +23,7 @@ impl Notify {
             manager: manager(),
             file,
             is_ready: false,
+            problem: None,
         }
     }
 
@@ -29,16 +32,21 @@ impl Notify {
     }
 
     /// All files were written.
-    pub(super) fn ready(&mut self, log: &Log) {
+    pub(super) fn ready(&mut self, log: &Log) -> Result<(), Failure> {
         if let Some(file) = &self.file
             && let Err(problem) = file.replace(b"", None)
         {
-            // Tried again with the next look.
-            return log.warning("ready", &problem.to_string());
+            let words = problem.to_string();
+            // Said when it begins and when it changes.
+            if self.problem.replace(problem).map(|it| it.to_string()) != Some(words.clone()) {
+                log.warning("ready", &words);
+            }
+            return Err(Failure::File(words));
         }
         self.is_ready = true;
         self.tell("READY=1\nSTATUS=all files are written");
         log.info("ready", "all files are written");
+        Ok(())
     }
 
     /// Still at work, for a watchdog.

@@ -337,7 +337,7 @@ fn config(mut config: Config, top: &mut Table) -> Result<Config, Wrong> {
     Ok(config)
 }
 
-pub(super) fn path_called(name: &str, text: &str) -> Result<PathBuf, Wrong> {
+fn path_called(name: &str, text: &str) -> Result<PathBuf, Wrong> {
     binding::parse_path("the path", text).map_err(|error| {
         let words = error.message();
         Wrong(format!("{name}: {words}"))
@@ -447,7 +447,24 @@ fn status_socket(given: Option<(&str, String)>) -> Result<StatusSocket, Wrong> {
     Ok(default_status_socket().map_or(StatusSocket::Nowhere, StatusSocket::Default))
 }
 
-pub(super) fn default_status_socket() -> Option<PathBuf> {
+/// Where a bridge with these options answers; `None` if nothing says so.
+pub(super) fn asked_at(bridge: &Bridge) -> Result<Option<PathBuf>, Wrong> {
+    let given = match (&bridge.status_socket, &bridge.config) {
+        (Some(path), _) => Some(("--status-socket", path.clone())),
+        (None, Some(path)) => {
+            let mut document = Document::read(&path_called("--config", path)?)?;
+            let path = document.top.text("status_socket")?;
+            path.map(|path| ("status_socket", path))
+        }
+        (None, None) => None,
+    };
+    Ok(match status_socket(given)? {
+        StatusSocket::At(path) | StatusSocket::Default(path) => Some(path),
+        StatusSocket::Nowhere => None,
+    })
+}
+
+fn default_status_socket() -> Option<PathBuf> {
     let of = |name: &str| {
         let value = std::env::var(name).ok()?;
         // systemd separates several by colons.

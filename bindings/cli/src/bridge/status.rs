@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,17 +103,24 @@ impl Board {
     }
 }
 
-/// A socket that another bridge has left is replaced; one that somebody answers at is
-/// not, and what is no socket even less.
+/// A socket that another bridge has left is replaced; one that somebody answers at, or
+/// may, is not, and what is no socket even less.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     if let Ok(there) = path.symlink_metadata() {
         if !there.file_type().is_socket() {
             return Err(io::Error::other("there is something else in its place"));
         }
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::other("another bridge answers there"));
+        match connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let problem = format!("another bridge may be behind it: {error}");
+                return Err(io::Error::new(error.kind(), problem));
+            }
+            Ok(_) => return Err(io::Error::other("another bridge answers there")),
         }
-        std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
@@ -122,9 +130,28 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 /// What the bridge that listens at `path` says.
 pub(super) fn ask(path: &Path) -> io::Result<String> {
     const LIMIT: u64 = 16 * 1024 * 1024;
-    let stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut text = String::new();
-    stream.take(LIMIT).read_to_string(&mut text)?;
-    Ok(text)
+    let path = path.to_owned();
+    in_time(move || {
+        let mut text = String::new();
+        let stream = UnixStream::connect(path)?;
+        stream.take(LIMIT).read_to_string(&mut text)?;
+        Ok(text)
+    })
+}
+
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let path = path.to_owned();
+    in_time(move || UnixStream::connect(path))
+}
+
+/// Where nobody accepts what came before, a connection is waited for without end.
+fn in_time<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, ended) = sync_channel(1);
+    thread::Builder::new().spawn(move || drop(done.try_send(work())))?;
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let words = format!("no answer within {} s", PATIENCE.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, words))
+    })
 }

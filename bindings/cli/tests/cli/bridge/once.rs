@@ -83,3 +83,28 @@ fn once_does_not_wait_for_ever_for_its_command() {
     assert!(said.contains("still runs after 2 s"), "{said}");
     kill_process_of(&pid);
 }
+
+/// Whoever waits for it would wait for ever.
+#[test]
+fn once_fails_without_its_ready_file() {
+    let emulator = emulator();
+    let directory = directory();
+    let (kept, told) = (
+        subdirectory(&directory, "kept"),
+        subdirectory(&directory, "told"),
+    );
+    let (svid, ready) = (kept.join("svid"), told.join("ready"));
+    let exec = format!("rmdir {}", text(&told));
+    let args = [
+        "--once",
+        "--svid-file",
+        text(&svid),
+        "--ready-file",
+        text(&ready),
+    ];
+    let args = [&args[..], &["--exec", &exec]].concat();
+    let (status, said) = run_bridge(&emulator, &args);
+    assert_eq!(status, Some(6), "{said}");
+    assert!(said.contains(text(&ready)), "{said}");
+    assert!(svid.exists());
+}

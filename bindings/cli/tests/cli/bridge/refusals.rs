@@ -277,8 +277,19 @@ fn check_config_says_what_would_be_done_and_does_nothing() {
     let emulator = emulator();
     let directory = directory();
     let (svid, token) = pair(directory.path());
+    let (ready, pid) = (directory.path().join("ready"), directory.path().join("pid"));
+    let more = [
+        "--check-config",
+        "--keep-on-denial",
+        "--remove-on-exit",
+        "--ready-file",
+        text(&ready),
+        "--signal",
+        text(&pid),
+        "--signal-name=usr2",
+    ];
     let args = keeping(&svid, &token);
-    let checked = command(&emulator, &[&args[..], &["--check-config"]].concat());
+    let checked = command(&emulator, &[&args[..], &more].concat());
     let checked = { checked }.output().expect("it runs");
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(checked.status.code(), Some(0), "{said}");
@@ -288,6 +299,11 @@ fn check_config_says_what_would_be_done_and_does_nothing() {
         "0600",
         "https://api.openai.com/v1",
         "agent.sock",
+        "withdrawn",
+        "when it ends",
+        text(&ready),
+        "SIGUSR2",
+        text(&pid),
     ] {
         assert!(said.contains(words), "{said}");
     }

@@ -1,7 +1,8 @@
 //! Who is told of a change, and who asks.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -9,7 +10,7 @@ use serde_json::json;
 use svidex_emulator::Leg;
 
 use super::{end, mode, run_bridge};
-use crate::common::{emulator, run};
+use crate::common::{emulator, program, report, run};
 use crate::running::{
     HANG_GUARD, Running, command, directory, kill_process_of, subdirectory, text, until,
 };
@@ -130,7 +131,14 @@ fn a_running_bridge_says_how_it_is() {
     assert_eq!(nobody.status, 1);
     assert!(nobody.stderr.contains(text(&socket)), "{}", nobody.stderr);
 
-    let args = ["--svid-file", text(&svid), "--status-socket", text(&socket)];
+    let ready = kept.join("ready");
+    let more = [
+        "--status-socket",
+        text(&socket),
+        "--ready-file",
+        text(&ready),
+    ];
+    let args = [&["--svid-file", text(&svid)], &more[..]].concat();
     let bridge = Running::written(&emulator, &args);
     let mut answer = ask();
     until("it is never healthy", || {
@@ -147,16 +155,13 @@ fn a_running_bridge_says_how_it_is() {
     assert_eq!(status["files"][0]["state"], "written");
     assert_eq!(status["tokens"][0]["fetches"], 1);
     assert_eq!(mode(&socket), 0o600);
-    // Another one does not take its place.
+    // Another one does not take its place, and leaves all as it is.
+    until("it is not ready", || ready.exists());
     let other = kept.join("other");
-    let args = [
-        "--svid-file",
-        text(&other),
-        "--status-socket",
-        text(&socket),
-    ];
+    let args = [&["--svid-file", text(&other)], &more[..]].concat();
     let (code, said) = run_bridge(&emulator, &args);
     assert_eq!(code, Some(6), "{said}");
+    assert!(ready.exists());
     // One that was killed leaves a socket that the next one replaces.
     bridge.signal(Signal::KILL);
     bridge.wait();
@@ -167,4 +172,90 @@ fn a_running_bridge_says_how_it_is() {
     until("the next one is not asked", || ask().status == 0);
     end(bridge);
     assert!(!socket.exists());
+}
+
+/// The file that says where it listens says where to ask.
+#[test]
+fn a_bridge_is_asked_where_its_file_says() {
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let (svid, socket) = (kept.join("svid"), directory.path().join("status"));
+    let config = directory.path().join("bridge.toml");
+    let toml = format!("status_socket = {socket:?}\n[[svid]]\npath = {svid:?}\n");
+    fs::write(&config, toml).expect("written");
+    let config = ["--config", text(&config)];
+    let bridge = Running::written(&emulator, &config);
+    let ask = || run(&[], &["bridge", "--status", config[0], config[1]]).status;
+    until("it is not asked", || ask() == 0);
+    end(bridge);
+    assert_eq!(ask(), 1);
+}
+
+/// One that is stopped accepts nobody: whoever asks is not stopped with it, and whoever
+/// starts does not take its place.
+#[test]
+fn a_socket_where_nobody_accepts_holds_up_nobody() {
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let (svid, socket) = (kept.join("svid"), directory.path().join("status"));
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    // SAFETY: it is a socket that listens already: its queue becomes shorter.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let _in_the_queue = UnixStream::connect(&socket).expect("one fits in");
+    let socket = ["--status-socket", text(&socket)];
+    let asks = Running::start(&emulator, &[&["--status"], &socket[..]].concat());
+    asks.wait_for_line(&["no answer", socket[1]]);
+    assert_eq!(asks.wait().code(), Some(1));
+    let starts = ["--svid-file", text(&svid), socket[0], socket[1]];
+    let starts = Running::start(&emulator, &starts);
+    starts.wait_for_line(&["another bridge", socket[1]]);
+    assert_eq!(starts.wait().code(), Some(6));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_process_id_is_not_waited_for() {
+    let emulator = emulator();
+    let directory = directory();
+    let kept = subdirectory(&directory, "kept");
+    let (svid, pipe) = (kept.join("svid"), directory.path().join("pid"));
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it runs").success());
+    let args = ["--svid-file", text(&svid), "--signal", text(&pipe)];
+    let bridge = Running::start(&emulator, &args);
+    bridge.wait_for_line(&["warning", text(&pipe), "regular file"]);
+    fs::remove_file(&svid).expect("removed");
+    until("it does not come back", || svid.exists());
+    end(bridge);
+}
+
+/// In a container the program may well be the first process.
+#[test]
+fn the_first_process_may_get_a_signal() {
+    let emulator = emulator();
+    let directory = directory();
+    let script = r#"
+        trap 'echo got > "$DIRECTORY/got"' USR1
+        echo $$ > "$DIRECTORY/pid"
+        "$SVIDEX" bridge --once --svid-file "$DIRECTORY/svid" \
+            --signal "$DIRECTORY/pid" --signal-name USR1
+        cat "$DIRECTORY/pid" "$DIRECTORY/got"
+    "#;
+    let mut first = Command::new("unshare");
+    first
+        .args(["--pid", "--fork", "--map-root-user", "sh", "-c", script])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("SVIDEX", program())
+        .env("DIRECTORY", directory.path())
+        .envs(emulator.info().environment());
+    let Ok(output) = first.output() else { return };
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("unshare:") {
+        report("no namespaces here: not tried");
+        return;
+    }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed, "1\ngot\n", "{said}");
 }
