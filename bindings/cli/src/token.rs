@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use svidex::{Config, Provider, Token, TokenKind, binding};
+use svidex::{Config, Jwt, Provider, Token, TokenKind, binding};
 
 use crate::cache;
 use crate::commands::{print, wait};
@@ -145,14 +145,23 @@ pub(crate) fn document(token: &Token, audience: &str) -> String {
     format!("{}\n", Shown::of(token, audience).json())
 }
 
-/// When the token of such a file ends, in milliseconds since 1970.
-pub(crate) fn end_of_document(text: &str) -> Option<i64> {
+/// When the token of such a file ends, in milliseconds since 1970, if it is one for
+/// `audience`.
+pub(crate) fn end_of_document(text: &str, kind: TokenKind, audience: &str) -> Option<i64> {
     #[derive(Deserialize)]
     struct Document {
+        token: String,
         expires_at: String,
+        audience: String,
     }
     let document: Document = serde_json::from_str(text).ok()?;
-    binding::parse_rfc3339(&document.expires_at)
+    // An SVID says itself whom it is for; of an access token the document does.
+    let is_for_it = match (kind, Jwt::decode(&document.token)) {
+        (TokenKind::Subject, Ok(jwt)) => jwt.aud.iter().any(|it| it == audience),
+        (TokenKind::Subject, Err(_)) => false,
+        (TokenKind::Access, _) => document.audience == audience,
+    };
+    (is_for_it).then(|| binding::parse_rfc3339(&document.expires_at))?
 }
 
 fn shown(token: &Shown, format: Format) -> String {

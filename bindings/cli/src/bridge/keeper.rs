@@ -41,6 +41,8 @@ struct KeptFile {
     problem: Option<Problem>,
     /// Why it was not taken away.
     stays: Option<Problem>,
+    /// How often somebody else was at it.
+    touched: u64,
 }
 
 /// What stands in the file.
@@ -103,6 +105,7 @@ impl Keeper {
                 retry_at: None,
                 problem: None,
                 stays: None,
+                touched: 0,
             })
             .collect();
         for file in &mut files {
@@ -248,14 +251,18 @@ impl KeptFile {
         };
         let text = String::from_utf8_lossy(&text);
         let end = match self.entry.format {
-            Format::Json => token::end_of_document(&text),
+            // A document of the other kind would need another reader.
+            Format::Json => token::end_of_document(&text, self.entry.kind, audience),
             Format::Token => match (Jwt::decode(text.trim()), self.entry.kind) {
                 (Ok(jwt), TokenKind::Subject) => {
                     jwt.exp.filter(|_| jwt.aud.iter().any(|it| it == audience))
                 }
                 (Ok(jwt), TokenKind::Access) => jwt.exp,
                 (Err(_), TokenKind::Subject) => None,
-                (Err(_), TokenKind::Access) => Some(modified_unix_ms),
+                (Err(_), TokenKind::Access) => {
+                    let is_token = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic());
+                    is_token.then_some(modified_unix_ms)
+                }
             },
         };
         match end.filter(|end| *end > now_unix_ms() + MARGIN_MS) {
@@ -326,20 +333,31 @@ impl KeptFile {
         is_withdrawn.then_some("the identity was withdrawn")
     }
 
-    /// It is ours and good, and is not there as it was left.
-    fn say_who_else_writes(&self, token: &Token, log: &Log) {
-        if let Content::Ours { token: held, .. } = &self.content
-            && held.generation() == token.generation()
-            && self.problem.is_none()
-        {
+    /// It is ours and good, and is not there as it was left. Said ever more rarely: two
+    /// bridges that keep one file go on for ever.
+    fn say_who_else_writes(&mut self, token: &Token, log: &Log) {
+        if self.has_written(token) && self.problem.is_none() {
+            self.touched += 1;
+            if !self.touched.is_power_of_two() {
+                return;
+            }
             let path = self.entry.target.path();
+            let times = match self.touched {
+                1 => String::new(),
+                times => format!(" ({times} times by now)"),
+            };
             let message = format!(
-                "{} was replaced or taken away by somebody else, and is written again: does \
-                 another bridge keep it?",
+                "{} was replaced or taken away by somebody else, and is written again{times}: \
+                 does another bridge keep it?",
                 path.display()
             );
             log.of_file(Level::Warning, "not_ours", path, &message);
         }
+    }
+
+    fn has_written(&self, token: &Token) -> bool {
+        matches!(&self.content, Content::Ours { token: held, .. }
+            if held.generation() == token.generation())
     }
 
     /// Whether the file has this token, and nobody has touched it.
@@ -376,7 +394,10 @@ impl KeptFile {
                     path.display()
                 );
                 let message = message.replace("a access", "an access");
-                log.of_file(Level::Info, "written", path, &message);
+                // Of one that was written before, it was said.
+                if was_failing || !self.has_written(&token) {
+                    log.of_file(Level::Info, "written", path, &message);
+                }
                 self.content = Content::Ours { token, stamp };
                 self.writes += 1;
                 self.written_at = Some(now_unix_ms());

@@ -43,6 +43,7 @@ pub(crate) struct Stamp {
     size: i64,
     modified: (i64, i64),
     mode: u32,
+    owner: (u32, u32),
 }
 
 impl Stamp {
@@ -56,6 +57,7 @@ impl Stamp {
             size: stat.st_size as i64,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
             mode: stat.st_mode as u32,
+            owner: (stat.st_uid, stat.st_gid),
         }
     }
 }

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use svidex_emulator::{Fault, Leg};
 
 use super::{end, mode, run_bridge};
-use crate::common::{against, emulator, program, run};
+use crate::common::{against, emulator, program, report, run};
 use crate::running::{
     Running, directory, keeping, names, pair, subdirectory, succeed_at_once, text, until,
 };
@@ -193,6 +193,36 @@ fn what_an_earlier_life_left_is_kept_while_it_is_good() {
     for path in [&good, &foreign, &ended, &empty] {
         toml += &format!("[[svid]]\npath = {path:?}\naudience = \"https://a\"\n");
     }
+    emulator.reset_settings();
+    for (name, kind, audience, command) in [
+        ("good.json", "svid", "https://a", "svid"),
+        ("foreign.json", "svid", "https://b", "svid"),
+        (
+            "token.json",
+            "access_token",
+            "https://api.openai.com/v1",
+            "token",
+        ),
+        ("others.json", "access_token", "https://b", "token"),
+    ] {
+        let path = directory.path().join(name);
+        let of_svid = ["--audience", audience];
+        let of_svid = &of_svid[..if kind == "svid" { 2 } else { 0 }];
+        let printed = against(&emulator, &[&[command, "--json"], of_svid].concat());
+        let mut printed = printed.json();
+        printed["audience"] = json!(audience);
+        fs::write(&path, printed.to_string()).expect("written");
+        toml += &format!("[[{kind}]]\npath = {path:?}\nformat = \"json\"\n");
+        if kind == "svid" {
+            toml += "audience = \"https://a\"\n";
+        }
+    }
+    // Its time says that it is good, and there is nothing in it.
+    let hollow = directory.path().join("hollow");
+    let file = fs::File::create(&hollow).expect("made");
+    file.set_modified(SystemTime::now() + Duration::from_secs(600))
+        .expect("its time");
+    toml += &format!("[[access_token]]\npath = {hollow:?}\n");
     fs::write(&config, toml).expect("written");
     let down = Fault {
         reset: true,
@@ -201,7 +231,10 @@ fn what_an_earlier_life_left_is_kept_while_it_is_good() {
     emulator.fault(Leg::WorkloadApi, down);
     let bridge = Running::start(&emulator, &["--config", text(&config)]);
     bridge.wait_for_line(&["Workload API"]);
-    assert_eq!(names(directory.path()), ["bridge.toml", "good"]);
+    assert_eq!(
+        names(directory.path()),
+        ["bridge.toml", "good", "good.json", "token.json"]
+    );
     emulator.clear_faults();
     bridge.wait_for_line(&["all files are written"]);
     end(bridge);
@@ -243,4 +276,50 @@ fn sixty_four_processes_and_one_exchange() {
     assert_eq!(count(&["--access-token-file", text(&token)]), 0);
     assert_eq!(emulator.counters().exchanges - before, 1);
     end(bridge);
+}
+
+/// Two bridges that keep one file would fill a disk with what they say of it.
+#[test]
+fn who_else_writes_is_said_ever_more_rarely() {
+    let emulator = emulator();
+    let directory = directory();
+    let svid = directory.path().join("svid");
+    let bridge = Running::written(&emulator, &["--svid-file", text(&svid)]);
+    for _ in 0..8 {
+        fs::remove_file(&svid).expect("removed");
+        until("it does not come back", || svid.exists());
+    }
+    bridge.wait_for_line(&["another bridge", "8 times"]);
+    let lines = bridge.log();
+    let count = |words| lines.iter().filter(|it| it.contains(words)).count();
+    assert_eq!((count("another bridge"), count("wrote a")), (4, 1));
+    end(bridge);
+}
+
+/// Kubernetes lets all containers of a pod write to its volumes.
+#[test]
+fn a_directory_is_made_in_a_volume_that_is_everybody_s() {
+    let emulator = emulator();
+    let directory = directory();
+    let script = r#"
+        mount -t tmpfs -o mode=0777 none "$DIRECTORY" || exit 77
+        "$SVIDEX" bridge --once --make-directory --svid-file "$DIRECTORY/made/svid" || exit
+        stat -c %a "$DIRECTORY" "$DIRECTORY/made/svid"
+    "#;
+    let mut shell = Command::new("unshare");
+    shell
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("SVIDEX", program())
+        .env("DIRECTORY", directory.path())
+        .envs(emulator.info().environment());
+    let Ok(output) = shell.output() else { return };
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) || said.contains("unshare:") {
+        report("nothing can be mounted here: not tried");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "777\n600\n");
 }
