@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use svidex::{Config, Error, Provider, TokenKind, binding};
 
 use crate::bridge::target::{Access, Target};
-use crate::commands::wait;
+use crate::commands::wait_for;
 use crate::failure::Failure;
 use crate::token::Shown;
 
@@ -39,20 +39,23 @@ pub(crate) fn cached(config: &Config, show: impl Fn(&Shown) -> String) -> Result
         Err(error) => {
             // A token without a cache is better than none.
             let _ = writeln!(io::stderr(), "svidex: --cache is of no use: {error}");
-            return Ok(show(&fresh(&Provider::new(config.clone())?)?.0));
+            return Ok(show(&fresh(&Provider::new(config.clone())?, None)?.0));
         }
     };
     // The rest of the environment (proxies, CAs) counts for an explicit one too.
     let provider = Provider::new(config.clone())?;
-    // Runs that come together make one exchange: the others wait for it.
-    let _locked = place.lock(provider.call_timeout());
+    // Runs that come together make one exchange: the others wait for it, and have time
+    // for one of their own where nothing comes of it.
+    let begun = Instant::now();
+    let _locked = place.lock(provider.call_timeout() / 2);
     let kept = place.read();
     let now = now_unix_ms();
     let is_fresh = |it: &&Entry| it.due_at_unix_ms.min(it.expires_at_unix_ms) > now;
     if let Some(entry) = kept.as_ref().filter(is_fresh) {
         return Ok(show(&entry.shown()));
     }
-    match fresh(&provider) {
+    let left = provider.call_timeout().saturating_sub(begun.elapsed());
+    match fresh(&provider, Some(left)) {
         Ok((token, due_at_unix_ms)) => {
             if let Err(error) = place.write(&token, due_at_unix_ms) {
                 let _ = writeln!(io::stderr(), "svidex: --cache is of no use: {error}");
@@ -67,8 +70,8 @@ pub(crate) fn cached(config: &Config, show: impl Fn(&Shown) -> String) -> Result
     }
 }
 
-fn fresh(provider: &Provider) -> Result<(Shown, i64), Error> {
-    let token = wait(provider, TokenKind::Access)?;
+fn fresh(provider: &Provider, limit: Option<Duration>) -> Result<(Shown, i64), Error> {
+    let token = wait_for(provider, TokenKind::Access, limit)?;
     let shown = Shown::of(&token, &provider.status().audience);
     Ok((shown, binding::due_at_unix_ms(&token)))
 }
@@ -95,7 +98,7 @@ impl Place {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let runtime = runtime
             .filter(|it| it.is_absolute())
-            .ok_or_else(|| bad("XDG_RUNTIME_DIR is not set".to_owned()))?;
+            .ok_or_else(|| bad("XDG_RUNTIME_DIR names no directory".to_owned()))?;
         let us = rustix::process::geteuid().as_raw();
         let there = runtime.metadata();
         let there = there.map_err(|error| bad(format!("{}: {error}", runtime.display())))?;

@@ -39,8 +39,17 @@ pub(crate) struct Inspect {
 /// Waits as long as the configuration says. Somebody who sits before it is told
 /// what it is waiting for.
 pub(crate) fn wait(provider: &Provider, kind: TokenKind) -> Result<Arc<Token>, Error> {
+    wait_for(provider, kind, None)
+}
+
+/// ... or for as long as `limit`.
+pub(crate) fn wait_for(
+    provider: &Provider,
+    kind: TokenKind,
+    limit: Option<Duration>,
+) -> Result<Arc<Token>, Error> {
     const SLICE: Duration = Duration::from_secs(2);
-    let waiter = provider.wait(kind, None);
+    let waiter = provider.wait(kind, limit);
     let mut told = None;
     loop {
         if let Some(result) = waiter.wait_for(SLICE) {

@@ -79,6 +79,13 @@ fn forms(config: &Config, jwt: &Jwt, status: &svidex::Status) -> Forms {
     }
     notes.extend(status.warnings.iter().cloned());
     let wildcard_value = wildcard(&id);
+    if wildcard_value.is_none() && !id.is_empty() {
+        notes.push(
+            "there is no wildcard form of this value: it would be every identity of the trust \
+             domain"
+                .to_owned(),
+        );
+    }
     let wildcard_warning = wildcard_value.as_ref().map(|pattern| {
         format!(
             "{pattern} is every identity that is or ever will be registered below that path, \
@@ -114,6 +121,7 @@ fn forms(config: &Config, jwt: &Jwt, status: &svidex::Status) -> Forms {
         &config.service_account_id,
         Some("<the ID of the service account>"),
     );
+    set("SVIDEX_TOKEN_ENDPOINT", &config.token_endpoint, None);
     Forms {
         workload_identity_provider: ProviderForm {
             issuer,
@@ -134,7 +142,7 @@ fn forms(config: &Config, jwt: &Jwt, status: &svidex::Status) -> Forms {
 fn wildcard(spiffe_id: &str) -> Option<String> {
     let path = spiffe_id.strip_prefix("spiffe://")?;
     let (before, _) = path.rsplit_once('/')?;
-    Some(format!("spiffe://{before}/*"))
+    before.contains('/').then(|| format!("spiffe://{before}/*"))
 }
 
 impl fmt::Display for Forms {

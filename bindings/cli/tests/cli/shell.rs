@@ -376,9 +376,14 @@ fn a_cached_token_that_is_due_is_replaced() {
         entry[name] = value;
         fs::write(&file, entry.to_string()).expect("written");
     };
+    // What a run that was killed has left goes with the next write.
+    let name = file.file_name().and_then(|it| it.to_str()).expect("a name");
+    let litter = kept.join(format!(".{name}.0123456789abcdef.svidex"));
+    fs::write(&litter, "half").expect("written");
     change("due_at_unix_ms", json!(0));
     let second = cached(&emulator, runtime, &[]);
     assert_ne!(second.stdout, first.stdout);
+    assert!(!litter.exists());
     assert_eq!(cached(&emulator, runtime, &[]).stdout, second.stdout);
     change("expires_at_unix_ms", json!(0));
     let after = cached(&emulator, runtime, &[]);
@@ -433,6 +438,22 @@ fn setup_says_what_to_type() {
     let file = emulator.info().endpoint_socket.clone();
     let without = run(&[("SPIFFE_ENDPOINT_SOCKET", &file)], &["setup", "--json"]).json();
     assert!(without["notes"].to_string().contains("iss"), "{without}");
+    // One `*` would be the whole trust domain.
+    emulator.reset_settings();
+    let short = json!([{"spiffe_id": "spiffe://example.org/worker"}]);
+    emulator.settings(json!({"identities": short}));
+    let endpoint = emulator.info().token_endpoint.clone();
+    let environment = [
+        ("SPIFFE_ENDPOINT_SOCKET", &file[..]),
+        ("SVIDEX_TOKEN_ENDPOINT", &endpoint),
+    ];
+    let short = run(&environment, &["setup", "--json"]).json();
+    assert!(short["service_account_mapping"]["wildcard_value"].is_null());
+    assert!(
+        short["notes"].to_string().contains("trust domain"),
+        "{short}"
+    );
+    assert!(short["workload"].to_string().contains(&endpoint), "{short}");
     // The IDs are not known yet when this is needed.
     assert!(
         without["workload"]
