@@ -107,6 +107,13 @@ SUITES = [
         "SVIDEX_CLI=$(bindings/node/scripts/command.sh target/cli-node) "
         f"cargo test -p svidex-cli -- {NOT_IN_A_HOST} --skip a_closed_output",
     ),
+    # Against the bars of memory and size; a release's command is smaller still.
+    Suite(
+        "bridge-resources",
+        f"cargo build -q --release -p svidex-cli && {PYTHON} tests/deploy/resources.py "
+        "${CARGO_TARGET_DIR:-target}/release/svidex",
+        only_long=True,
+    ),
     Suite("emulator", "cargo test -p svidex-emulator"),
     Suite(
         "emulator-go-spiffe", "go test -v -count=1 ./...", "tests/emulator/clients/go"
