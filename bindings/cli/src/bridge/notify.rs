@@ -17,6 +17,7 @@ impl Notify {
     pub(super) fn new(file: Option<Target>) -> Self {
         // One that an earlier life left says nothing of this one.
         if let Some(file) = &file {
+            file.tidy();
             let _ = file.remove();
         }
         Self {

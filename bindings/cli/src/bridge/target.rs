@@ -231,7 +231,14 @@ impl Target {
             Err(Errno::NOENT) if self.make_directory => {
                 let mode = Mode::from_raw_mode(0o755);
                 match fs::mkdir(&self.directory, mode) {
-                    Ok(()) | Err(Errno::EXIST) => self.open_directory(),
+                    // Whatever the umask: who may read the file has to get to it. (Beside
+                    // what it has of its parent: a volume's group.)
+                    Ok(()) => self.open_directory().and_then(|directory| {
+                        let there = Mode::from_raw_mode(fs::fstat(&directory)?.st_mode);
+                        fs::fchmod(&directory, there | mode)?;
+                        Ok(directory)
+                    }),
+                    Err(Errno::EXIST) => self.open_directory(),
                     Err(error) => Err(error),
                 }
             }

@@ -95,13 +95,7 @@ fn others_define_forms_too() {
     }
 
     emulator.settings(json!({"identities": []}));
-    let google = [
-        "svid",
-        "--format",
-        "google",
-        "--call-timeout-seconds",
-        "0.5",
-    ];
+    let google = ["svid", "--format", "google", "--call-timeout-seconds", "3"];
     let refused = against(&emulator, &google);
     assert_eq!(refused.status, 3);
     assert_eq!(refused.json()["success"], false);

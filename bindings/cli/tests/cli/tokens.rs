@@ -90,13 +90,13 @@ fn usage_errors_end_with_2() {
 #[test]
 fn no_svid_ends_with_3() {
     let dead = ("SPIFFE_ENDPOINT_SOCKET", "unix:///nowhere/agent.sock");
-    let dead = run(&[dead], &["svid", "--call-timeout-seconds", "0.5"]);
+    let dead = run(&[dead], &["svid", "--call-timeout-seconds", "3"]);
     let message = dead.assert_error(3, "source_unavailable");
     assert!(message.contains("/nowhere/agent.sock"), "{message}");
 
     let emulator = emulator();
     emulator.settings(json!({"identities": []}));
-    let denied = against(&emulator, &["token", "--call-timeout-seconds", "0.5"]);
+    let denied = against(&emulator, &["token", "--call-timeout-seconds", "3"]);
     let message = denied.assert_error(3, "permission_denied");
     assert!(message.contains("register"), "{message}");
 
@@ -121,7 +121,7 @@ fn no_exchange_ends_with_4() {
         ..Fault::default()
     };
     emulator.fault(Leg::TokenEndpoint, busy);
-    let busy = against(&emulator, &["token", "--call-timeout-seconds", "0.5"]);
+    let busy = against(&emulator, &["token", "--call-timeout-seconds", "3"]);
     let message = busy.assert_error(4, "exchange_unavailable");
     assert!(message.contains("503"), "{message}");
 }

@@ -1,7 +1,7 @@
 //! What a bridge keeps, and for how long.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -125,14 +125,30 @@ fn several_audiences_have_a_file_each_and_one_connection() {
     assert_eq!(counted[0], counted[1], "connections");
 }
 
+/// For whoever may read the file, whatever the umask.
 #[test]
 fn a_directory_is_made_if_it_may_be() {
     let emulator = emulator();
     let directory = directory();
-    let svid = directory.path().join("made/svid");
-    let args = ["--once", "--make-directory", "--svid-file", text(&svid)];
-    assert_eq!(run_bridge(&emulator, &args).0, Some(0));
-    assert_eq!(mode(&directory.path().join("made")) & 0o022, 0);
+    // As Kubernetes makes a volume: what is in it has its group.
+    let is_root = std::os::unix::fs::chown(directory.path(), None, Some(54321)).is_ok();
+    let inherits = fs::Permissions::from_mode(0o2755);
+    fs::set_permissions(directory.path(), inherits).expect("its mode");
+    for umask in ["0000", "0077"] {
+        let made = directory.path().join(umask);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "umask $1; shift; exec \"$@\"", "sh", umask, program()])
+            .args(["bridge", "--once", "--make-directory", "--svid-file"])
+            .arg(made.join("svid"))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(emulator.info().environment());
+        assert!(shell.status().expect("a shell").success());
+        assert_eq!(mode(&made) & 0o777, 0o755, "{umask}");
+        let group = fs::metadata(made.join("svid")).expect("it is there").gid();
+        assert!(!is_root || group == 54321, "{umask}: {group}");
+    }
 }
 
 #[test]

@@ -92,10 +92,13 @@ fn a_service_manager_and_a_file_say_that_it_is_ready() {
     let manager = UnixDatagram::bind(&address).expect("a socket");
     manager.set_read_timeout(Some(HANG_GUARD)).expect("set");
     fs::write(&ready, "").expect("written");
+    // Of a write that was killed.
+    let litter = kept.join(".ready.0123456789abcdef.svidex");
+    fs::write(&litter, "").expect("written");
     emulator.hold(Leg::WorkloadApi, true);
     let args = ["--svid-file", text(&svid), "--ready-file", text(&ready)];
     let bridge = Running::of(command(&emulator, &args).env("NOTIFY_SOCKET", &address));
-    until("the old one stays", || !ready.exists());
+    until("the old one stays", || !ready.exists() && !litter.exists());
     emulator.hold(Leg::WorkloadApi, false);
     let receive = |wanted: &str| {
         let mut buffer = [0; 256];
