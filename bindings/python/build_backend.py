@@ -14,20 +14,22 @@ import sysconfig
 from typing import Any
 
 OLDEST_RUST = (1, 88)
+OLDEST_FREE_THREADED = (3, 14)
 _WHEELS = (
-    "There are wheels for CPython 3.10 and later on Linux (glibc 2.17 or musl 1.2, and "
-    "later) and macOS, each on x86-64 and arm64: `pip install --upgrade pip` finds them if "
-    "an old pip did not."
+    "There are wheels for CPython 3.10 and later, and for free-threaded CPython 3.14, on "
+    "Linux (glibc 2.17 or musl 1.2, and later) and macOS, each on x86-64 and arm64: `pip "
+    "install --upgrade pip` finds them if an old pip did not."
 )
 
 
 def _problem() -> str | None:
     if sys.platform == "win32":
         return "svidex does not run on Windows; it does in WSL and in containers."
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    without_gil = sysconfig.get_config_var("Py_GIL_DISABLED")
+    if without_gil and sys.version_info < OLDEST_FREE_THREADED:
         return (
-            "svidex does not run on free-threaded builds of CPython, which cannot load "
-            "modules of the stable ABI: use the build with the GIL."
+            "svidex runs on free-threaded builds of CPython 3.14 and later, and this one is "
+            "older: use that, or the build with the GIL."
         )
     cargo, rustc = shutil.which("cargo"), shutil.which("rustc")
     wanted = ".".join(map(str, OLDEST_RUST))

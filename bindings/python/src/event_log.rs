@@ -16,7 +16,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyOSError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use rustix::fs::{Dev, fstat};
@@ -24,14 +23,14 @@ use svidex::Level;
 use svidex::binding::{self, Backlog};
 
 use crate::guard::guarded_look;
-use crate::modules::imported;
+use crate::modules::{import, imported};
 
 /// Of this process; none until `logging` is imported. A forked child forgets its
 /// parent's: the lock may be held by a thread that did not survive.
 static CURRENT: AtomicPtr<Inner> = AtomicPtr::new(ptr::null_mut());
 
 fn current() -> Option<&'static Inner> {
-    // SAFETY: a non-null address comes from `Box::leak` in `open` and is never freed.
+    // SAFETY: a non-null address comes from a box in `open` and is never freed.
     unsafe { CURRENT.load(Ordering::Acquire).as_ref() }
 }
 
@@ -161,10 +160,10 @@ pub(crate) fn observe(provider: &svidex::Provider) {
 pub(crate) fn listen(py: Python<'_>) -> PyResult<()> {
     static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let served = |log: &Inner| log.served.load(Ordering::Relaxed);
-    if current().is_some_and(served) || imported(py, intern!(py, "logging"))?.is_none() {
+    if current().is_some_and(served) || imported(py, "logging")?.is_none() {
         return Ok(());
     }
-    match START.import(py, "svidex._logging", "listen") {
+    match import(py, &START, "svidex._logging", "listen") {
         Ok(start) => start.call0().map(drop),
         // No descriptor to read it with: the next call may have one, and this one has
         // better things to do.
@@ -237,7 +236,7 @@ impl EventLog {
 fn open() -> PyResult<&'static Inner> {
     let (wake, woken) = UnixStream::pair()?;
     wake.set_nonblocking(true)?;
-    let ours = Box::leak(Box::new(Inner {
+    let ours = Box::into_raw(Box::new(Inner {
         identities: identities(&wake, &woken)?,
         wake,
         woken,
@@ -245,9 +244,17 @@ fn open() -> PyResult<&'static Inner> {
         progress: Condvar::new(),
         served: AtomicBool::new(false),
     }));
-    // Nobody can come in between: the GIL is held, and only its holders open logs.
-    CURRENT.store(ours, Ordering::Release);
-    Ok(ours)
+    let (null, order) = (ptr::null_mut(), Ordering::AcqRel);
+    match CURRENT.compare_exchange(null, ours, order, Ordering::Acquire) {
+        // SAFETY: it comes from a box that is never freed.
+        Ok(_) => Ok(unsafe { &*ours }),
+        Err(theirs) => {
+            // SAFETY: it comes from the box above, and nobody else has seen it.
+            drop(unsafe { Box::from_raw(ours) });
+            // SAFETY: as in `current`.
+            Ok(unsafe { &*theirs })
+        }
+    }
 }
 
 fn identities(wake: &UnixStream, woken: &UnixStream) -> std::io::Result<[Identity; 2]> {

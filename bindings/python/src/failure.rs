@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use svidex::{Error, ErrorKind};
 
+use crate::modules::import;
+
 /// Why a call into the core gave no result.
 pub(crate) enum Failure {
     Reported(Error),
@@ -14,7 +16,7 @@ impl Failure {
     /// The instance of the class for its kind, as `svidex._errors.make` builds it.
     pub(crate) fn into_exception(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let make = MAKE.import(py, "svidex._errors", "make")?;
+        let make = import(py, &MAKE, "svidex._errors", "make")?;
         match self {
             Self::Reported(error) => make.call1((
                 error.kind().as_str(),
@@ -49,8 +51,7 @@ impl Failure {
 /// `svidex.InvalidConfigError` for a value that Python can hold and the core cannot.
 pub(crate) fn invalid_config(py: Python<'_>, message: &str) -> PyErr {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    CLASS
-        .import(py, "svidex._errors", "InvalidConfigError")
+    import(py, &CLASS, "svidex._errors", "InvalidConfigError")
         .and_then(|class: &Bound<'_, PyAny>| class.call1((message,)))
         .map_or_else(|error| error, PyErr::from_value)
 }

@@ -3,9 +3,12 @@
 //! It converts types, maps errors and adapts waiting; everything that decides
 //! anything is in the `svidex` crate. Python sees it through `svidex/__init__.py`.
 //!
-//! Two rules hold throughout. A thread of ours never attaches to the
+//! Three rules hold throughout. A thread of ours never attaches to the
 //! interpreter: it would wait for the GIL of a process that may be forking or
-//! exiting. And every call into the core runs inside [`guard::guarded`].
+//! exiting. Every call into the core runs inside [`guard::guarded`]. And nothing
+//! but `text::with_gil` relies on the GIL, which free-threaded interpreters lack:
+//! what threads share is changed in one atomic step, and no lock is held while
+//! Python code runs, or a child that is forked then would inherit it locked.
 
 mod command;
 mod doctor;
@@ -30,9 +33,9 @@ use crate::mailbox::{Mailbox, Operation};
 use crate::modules::_not_read;
 use crate::provider::{Provider, TokenKind};
 
-// `gil_used`: see `text`. A function, for classes that are listed in a module would be
-// made before anything could be refused.
-#[pyo3::pymodule(gil_used = true)]
+// A function, for classes that are listed in a module would be made before anything could
+// be refused.
+#[pyo3::pymodule(gil_used = false)]
 fn _svidex(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::refuse_all_but_main()?;
     module.add("__version__", svidex::VERSION)?;

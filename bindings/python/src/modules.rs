@@ -3,20 +3,35 @@
 
 use std::io;
 
+use pyo3::PyTypeCheck;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::failure::Failure;
 
-/// The module, if somebody has imported it (`sys.modules`).
-pub(crate) fn imported<'py>(
+/// What a module defines, looked up once.
+///
+/// Before the cell is touched: to a child that is forked while another thread imports
+/// inside of it, it would be under way for ever.
+pub(crate) fn import<'a, 'py, T: PyTypeCheck>(
     py: Python<'py>,
-    name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+    kept: &'a PyOnceLock<Py<T>>,
+    module: &str,
+    name: &str,
+) -> PyResult<&'a Bound<'py, T>> {
+    if let Some(found) = kept.get(py) {
+        return Ok(found.bind(py));
+    }
+    let found = py.import(module)?.getattr(name)?.cast_into::<T>()?.unbind();
+    Ok(kept.get_or_init(py, || found).bind(py))
+}
+
+/// The module, if somebody has imported it (`sys.modules`).
+pub(crate) fn imported<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let module = MODULES.import(py, "sys", "modules")?.get_item(name)?;
+    let module = import(py, &MODULES, "sys", "modules")?.get_item(name)?;
     // None there forbids an import.
     Ok(module.filter(|module| !module.is_none()))
 }
@@ -29,7 +44,7 @@ pub(crate) fn own<'a, 'py>(
     module: &str,
     name: &str,
 ) -> PyResult<&'a Bound<'py, PyAny>> {
-    kept.import(py, module, name).map_err(|error| {
+    import(py, kept, module, name).map_err(|error| {
         if error.is_instance_of::<PyOSError>(py) {
             not_read(py, &error)
         } else {

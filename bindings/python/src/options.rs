@@ -10,6 +10,7 @@ use pyo3::types::{PyBool, PyDict, PyString};
 use svidex::Config;
 
 use crate::failure::invalid_config;
+use crate::modules::import;
 
 type Value<'py> = Option<Bound<'py, PyAny>>;
 
@@ -72,7 +73,7 @@ pub(crate) fn path(name: &str, value: Value<'_>) -> PyResult<Option<String>> {
         return text(name, Some(value));
     }
     let py = value.py();
-    match FSPATH.import(py, "os", "fspath")?.call1((&value,)) {
+    match import(py, &FSPATH, "os", "fspath")?.call1((&value,)) {
         Ok(path) if path.is_instance_of::<PyString>() => text(name, Some(path)),
         Err(error) if !error.is_instance_of::<PyTypeError>(py) => Err(error),
         _ => Err(wrong_type(name, "a str or os.PathLike[str]", &value)),

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use svidex::{Token, Waiter};
 
 use crate::guard::guarded;
-use crate::modules::imported;
+use crate::modules::{import, imported};
 
 /// How long Ctrl-C may go unnoticed: signal handlers run only when the main
 /// thread comes back to the interpreter.
@@ -46,22 +45,22 @@ pub(crate) fn wait(py: Python<'_>, waiter: Waiter) -> PyResult<Arc<Token>> {
 /// Where `threading` was never imported, nobody has asked for other threads:
 /// taking slices for nothing is cheaper than importing it for this.
 fn on_main_thread(py: Python<'_>) -> PyResult<bool> {
-    let Some(threading) = imported(py, intern!(py, "threading"))? else {
+    let Some(threading) = imported(py, "threading")? else {
         return Ok(true);
     };
-    let current = threading.call_method0(intern!(py, "get_ident"))?;
-    let main = threading.call_method0(intern!(py, "main_thread"))?;
-    current.eq(main.getattr(intern!(py, "ident"))?)
+    let current = threading.call_method0("get_ident")?;
+    let main = threading.call_method0("main_thread")?;
+    current.eq(main.getattr("ident")?)
 }
 
 /// In a greenlet, what lets others run until a descriptor is readable; `None` in
 /// any other thread. A wait of our own would stop all greenlets of the thread.
 pub(crate) fn hub(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    if imported(py, intern!(py, "greenlet"))?.is_none() {
+    if imported(py, "greenlet")?.is_none() {
         return Ok(None);
     }
-    let current = CURRENT.import(py, "svidex._greenlets", "current_hub")?;
+    let current = import(py, &CURRENT, "svidex._greenlets", "current_hub")?;
     let hub = current.call0()?;
     Ok((!hub.is_none()).then_some(hub))
 }

@@ -32,7 +32,7 @@ def refusal(backend: ModuleType) -> str:
     with pytest.raises(SystemExit) as ended:
         backend.get_requires_for_build_wheel()
     said = str(ended.value.code)
-    assert "There are wheels for CPython 3.10 and later on Linux" in said
+    assert "There are wheels for CPython 3.10 and later, and for free-threaded" in said
     return said
 
 
@@ -70,14 +70,26 @@ def test_on_windows(backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "does not run on Windows" in refusal(backend)
 
 
-def test_without_the_gil(backend: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("version", "good"), [((3, 13), False), ((3, 14), True)])
+def test_without_the_gil(
+    backend: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    version: tuple[int, int],
+    good: bool,
+) -> None:
     real = sysconfig.get_config_var
 
     def get_config_var(name: str) -> Any:
         return 1 if name == "Py_GIL_DISABLED" else real(name)
 
     monkeypatch.setattr(sysconfig, "get_config_var", get_config_var)
-    assert "free-threaded" in refusal(backend)
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setenv("PATH", rust(tmp_path, "1.88.0"))
+    if good:
+        assert backend.get_requires_for_build_wheel()
+    else:
+        assert "free-threaded builds of CPython 3.14 and later" in refusal(backend)
 
 
 def test_the_oldest_rust_is_the_one_that_cargo_asks_for(backend: ModuleType) -> None:

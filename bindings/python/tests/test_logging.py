@@ -259,9 +259,15 @@ def test_providers_come_and_go(
     assert serving[0].daemon
 
 
-@pytest.mark.parametrize("how", ["forks", "forks while handling", "closed"])
+@pytest.mark.parametrize("how", ["forks", "forks while handling", "closed", "at once"])
 def test_in_a_process_of_its_own(emulator: OwnEmulator, how: str) -> None:
     finish(start(emulator, "logs", how))
+
+
+def test_no_record_is_in_the_context_of_a_caller(emulator: OwnEmulator) -> None:
+    """Threads inherit it without a GIL, or where the interpreter is told so."""
+    options = ["-Xthread_inherit_context=1"] if sys.version_info >= (3, 14) else []
+    finish(start(emulator, "logs", "in a context", options=options))
 
 
 def test_a_debugger_takes_no_records_away(emulator: OwnEmulator) -> None:

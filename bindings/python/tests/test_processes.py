@@ -10,6 +10,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emulator import Leg, OwnEmulator
 
 HERE = Path(__file__).parent
@@ -34,9 +37,11 @@ def check_times(seconds: list[float], promised: float) -> None:
         assert statistics.median(seconds) < promised
 
 
-def start(emulator: OwnEmulator, program: str, *arguments: str) -> subprocess.Popen[str]:
+def start(
+    emulator: OwnEmulator, program: str, *arguments: str, options: Sequence[str] = ()
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, HERE / "programs" / f"{program}.py", *arguments],
+        [sys.executable, *options, HERE / "programs" / f"{program}.py", *arguments],
         env={**emulator.environment, "PYTHONPATH": str(HERE)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -86,10 +91,17 @@ def test_an_exit_in_the_middle_of_a_refresh_is_clean_and_quick(
 
 
 @pytest.mark.parametrize(
-    "state", ["warm", "first fetch", "under load", "event loop", "multiprocessing"]
+    "state",
+    ["warm", "first fetch", "first use", "under load", "event loop", "multiprocessing"],
 )
 def test_a_forked_child_works(emulator: OwnEmulator, state: str) -> None:
     finish(start(emulator, "forks", state), seconds=600)
+
+
+def test_many_threads_never_get_what_another_has_dropped(emulator: OwnEmulator) -> None:
+    said = finish(start(emulator, "threads"), seconds=600)
+    has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
+    assert said.split()[2:] == (["GIL"] if has_gil else ["no", "GIL"])
 
 
 def test_gunicorn_with_preload_and_four_workers(emulator: OwnEmulator, tmp_path: Path) -> None:

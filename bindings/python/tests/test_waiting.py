@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -194,6 +195,25 @@ svidex.auth(FakeProvider())
 assert "svidex._svidex" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_threads_that_share_the_fake_are_all_counted() -> None:
+    provider = FakeProvider()
+    barrier = threading.Barrier(8)
+
+    def work() -> None:
+        barrier.wait()
+        for _ in range(500):
+            provider.invalidate(provider.access_token())
+
+    threads = [threading.Thread(target=work) for _ in range(barrier.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert provider.calls == 8 * 500
+    assert len(set(provider.invalidated)) == len(provider.invalidated)
+    assert provider.access_token() == f"access-token-{len(provider.invalidated) + 1}"
 
 
 def test_the_real_one_is_what_the_protocol_says(provider: svidex.Provider) -> None:

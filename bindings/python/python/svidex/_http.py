@@ -320,6 +320,6 @@ _classes: dict[tuple[type[Any], ...], type[_Auth]] = {}
 
 
 def _class_for(bases: tuple[type[Any], ...]) -> type[_Auth]:
-    if bases not in _classes:
-        _classes[bases] = type("Auth", (_Auth, *bases), {"__module__": "svidex"})
-    return _classes[bases]
+    if found := _classes.get(bases):
+        return found
+    return _classes.setdefault(bases, type("Auth", (_Auth, *bases), {"__module__": "svidex"}))

@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 import threading
+from contextvars import Context
 from types import BuiltinFunctionType
 
 from ._svidex import Event, EventLog
@@ -45,9 +46,13 @@ def listen() -> None:
     if log.claim():
         _log = log
         try:
-            threading.Thread(
-                target=_serve, args=(log,), name="svidex-logging", daemon=True
-            ).start()
+            # Not in the caller's context, which threads of free-threaded builds inherit:
+            # it would be kept for good, and be taken for that of each record.
+            Context().run(
+                threading.Thread(
+                    target=_serve, args=(log,), name="svidex-logging", daemon=True
+                ).start
+            )
         except RuntimeError:  # No thread is to be had, or the interpreter ends.
             _log = None
             log.unclaim()

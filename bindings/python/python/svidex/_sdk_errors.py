@@ -51,21 +51,23 @@ def _both(cls: type[Error], base: type[Exception]) -> type[Error]:
     """The class `cls` that is also a `base`."""
     if issubclass(cls, base):
         return cls
-    if (cls, base) not in _classes:
-        # What the initialisers of the HTTP libraries' exceptions set, if they are
-        # called at all (the built-in that TimeoutError derives from calls none).
-        namespace = {
-            "_request": None,
-            "request": None,
-            "response": None,
-            "__doc__": cls.__doc__,
-            "__module__": cls.__module__,
-        }
-        if hasattr(base, "request"):
-            del namespace["request"]
-        try:
-            _classes[cls, base] = type(cls.__name__, (cls, base), namespace)
-        except TypeError:
-            # Two built-ins that cannot be in one object (a connection's error number).
-            return cls
-    return _classes[cls, base]
+    if found := _classes.get((cls, base)):
+        return found
+    # What the initialisers of the HTTP libraries' exceptions set, if they are called
+    # at all (the built-in that TimeoutError derives from calls none).
+    namespace = {
+        "_request": None,
+        "request": None,
+        "response": None,
+        "__doc__": cls.__doc__,
+        "__module__": cls.__module__,
+    }
+    if hasattr(base, "request"):
+        del namespace["request"]
+    try:
+        both = type(cls.__name__, (cls, base), namespace)
+    except TypeError:
+        # Two built-ins that cannot be in one object (a connection's error number).
+        return cls
+    # Of two threads that come first at once, both have the one that is kept.
+    return _classes.setdefault((cls, base), both)

@@ -70,15 +70,15 @@ class _Ours:
 
     @cached_property
     def responses(self) -> Any:
-        return self._watched(super().responses)  # type: ignore[misc]
+        return self._watched(self._made("responses"))
 
     @cached_property
     def realtime(self) -> Any:
-        return self._watched(super().realtime)  # type: ignore[misc]
+        return self._watched(self._made("realtime"))
 
     @cached_property
     def live(self) -> Any:
-        return self._watched(super().live)  # type: ignore[misc]
+        return self._watched(self._made("live"))
 
     def _settle(
         self, provider: TokenProvider | None, options: dict[str, Any]
@@ -140,6 +140,13 @@ class _Ours:
             return as_error_of("httpx", error)
         request = self._client.build_request("GET", self.base_url)
         return _openai.APIConnectionError(message=str(error), request=request)
+
+    def _made(self, name: str) -> Any:
+        """A resource as the SDK makes it, past the SDK's cache: what is in there, another
+        thread takes before it is watched.
+        """
+        made: cached_property[Any] = getattr(super(_Ours, type(self)), name)
+        return made.func(self)
 
     def _watched(self, resource: Any) -> Any:
         """The resource, with its sockets' handshakes by `_connecting`."""

@@ -14,6 +14,8 @@ def test_that_my_code_says_what_is_wrong():
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 
 from ._token import Token, TokenText
@@ -24,10 +26,22 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeProvider"]
 
+# Of all of them: a lock of its own could be neither copied nor pickled.
+_lock = threading.Lock()
+
+
+def _in_child() -> None:
+    # A thread that the child has not may have held it.
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
 
 class FakeProvider:
     """Gives `subject-token-1` and `access-token-1`, and after an `invalidate` those
-    with the next number. It is a `svidex.TokenProvider`.
+    with the next number. It is a `svidex.TokenProvider`, for any number of threads.
     """
 
     error: Error | None
@@ -74,10 +88,11 @@ class FakeProvider:
         return self._token("access")
 
     def invalidate(self, token: str, /) -> None:
-        for kind, number in self._numbers.items():
-            if token == f"{kind}-token-{number}":
-                self.invalidated.append(token)
-                self._numbers[kind] = number + 1
+        with _lock:
+            for kind, number in self._numbers.items():
+                if token == f"{kind}-token-{number}":
+                    self.invalidated.append(token)
+                    self._numbers[kind] = number + 1
 
     def __copy__(self) -> FakeProvider:
         return self
@@ -86,7 +101,8 @@ class FakeProvider:
         return self
 
     def _token(self, kind: str) -> Token:
-        self.calls += 1
+        with _lock:
+            self.calls += 1
         if self.error is not None:
             raise self.error
         text = f"{kind}-token-{self._numbers[kind]}"

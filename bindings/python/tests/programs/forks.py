@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from types import ModuleType
 
 import svidex
 from children import CHILD_SECONDS, fork, join
@@ -58,6 +59,30 @@ def first_fetch() -> None:
     join(pid)
     caller.join()
     assert tokens == [provider.get_token()]
+
+
+def first_use() -> None:
+    """A child born while another thread looks up what the provider needs of Python."""
+    provider = svidex.Provider.from_env()
+    looking, forked = threading.Event(), threading.Event()
+    parent = os.getpid()
+    from svidex import _status
+
+    class Slow(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            if os.getpid() == parent:
+                looking.set()
+                forked.wait()
+            return getattr(_status, name)
+
+    sys.modules["svidex._status"] = Slow("svidex._status")
+    caller = threading.Thread(target=provider.status)
+    caller.start()
+    looking.wait()
+    pid = fork(provider.status)
+    forked.set()
+    join(pid)
+    caller.join()
 
 
 def under_load() -> None:
@@ -155,6 +180,7 @@ emulator.settings(svid_repeat=False)
 {
     "warm": warm,
     "first fetch": first_fetch,
+    "first use": first_use,
     "under load": under_load,
     "event loop": event_loop,
     "multiprocessing": multiprocess,

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 from queue import SimpleQueue
 
 import svidex
@@ -164,6 +165,41 @@ def closed() -> None:
     kinds.expect("DEBUG", "subject_token_fetched")
 
 
+def in_a_context() -> None:
+    """What the first caller's context has in it is that caller's alone."""
+    request = ContextVar("request", default="none")
+    seen = SimpleQueue[str]()
+
+    class Asks(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            seen.put(request.get())
+
+    logging.getLogger("svidex").addHandler(Asks())
+    logging.getLogger("svidex").setLevel(logging.DEBUG)
+    request.set("the first caller's")
+    svidex.Provider.from_env().get_token()
+    assert seen.get(timeout=SECONDS) == "none"
+
+
+def at_once() -> None:
+    """Threads that all come first have one log, and one thread that reads it."""
+    kinds = Kinds()
+    barrier = threading.Barrier(8)
+
+    def come() -> None:
+        barrier.wait()
+        svidex.Provider.from_env().get_token()
+
+    threads = [threading.Thread(target=come) for _ in range(barrier.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+        kinds.expect("DEBUG", "subject_token_fetched")
+    names = [thread.name for thread in threading.enumerate()]
+    assert names.count("svidex-logging") == 1, names
+
+
 def fail_once() -> None:
     emulator.fault("token_endpoint", status=401, oauth_error="invalid_client")
     with suppress(svidex.ExchangeRejectedError):
@@ -226,6 +262,8 @@ emulator.settings(svid_repeat=False)
     "debugged": debugged,
     "greenlets": greenlets,
     "closed": closed,
+    "in a context": in_a_context,
+    "at once": at_once,
     "unconfigured": fail_once,
     "configured": configured,
     "exits while printing": exits_while_printing,
