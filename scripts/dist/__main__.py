@@ -64,7 +64,7 @@ def build(wanted: list[Target]) -> None:
         compiled = compile_for(target)
         library = clibrary.library_for(target, compiled)
         libraries[target] = library
-        made["python"].append(python_packages.wheel(target, compiled))
+        made["python"] += python_packages.wheels(target, compiled)
         made["npm"].append(npm_packages.platform_package(target, compiled))
         made["c"].append(clibrary.tarball(target, library))
         if target.is_stand_alone:

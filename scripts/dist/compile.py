@@ -17,6 +17,11 @@ QUICK = bool(os.environ.get("SVIDEX_DIST_QUICK"))
 BUILT = ROOT / "target" / ("dist-quick" if QUICK else "dist")
 DIST = BUILT / "dist" if QUICK else ROOT / "dist"
 PACKAGES = ["svidex-ffi", "svidex-python", "svidex-node", "svidex-cli"]
+# The same with Python's other module: along with the others, for by itself it would want
+# other features of the crates that it shares with them, and all would be compiled twice.
+FREE_THREADED = [{"svidex-python": "svidex-python-free-threaded"}.get(p, p) for p in PACKAGES]
+# What PyO3 asks an interpreter else, of the oldest without a GIL that it knows.
+FREE_THREADED_PYTHON = ROOT / "bindings/python/free-threaded/interpreter"
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,14 @@ class Compiled:
     shared: Path  # the C library
     static: Path  # ... as rustc makes it, before ffi/archive.sh
     python: Path
+    free_threaded_python: Path
     node: Path
     command: Path  # of a target whose command stands alone
 
 
 def compile_for(target: Target) -> Compiled:
     _cargo(target, "build")
+    _cargo(target, "build", free_threaded=True)
     made = BUILT / target.triple / ("debug" if QUICK else "release")
     suffix = target.shared_suffix
     if target.system == "darwin" and not _is_at_home(target):
@@ -38,6 +45,7 @@ def compile_for(target: Target) -> Compiled:
         shared=made / f"libsvidex_ffi{suffix}",
         static=made / "libsvidex_ffi.a",
         python=made / f"lib_svidex{suffix}",
+        free_threaded_python=made / f"lib_svidex_free_threaded{suffix}",
         node=made / f"libsvidex_node{suffix}",
         command=made / "svidex",
     )
@@ -46,6 +54,7 @@ def compile_for(target: Target) -> Compiled:
 def check_for(target: Target) -> None:
     """Whether all of it would compile."""
     _cargo(target, "check")
+    _cargo(target, "check", free_threaded=True)
 
 
 def _is_at_home(target: Target) -> bool:
@@ -53,7 +62,7 @@ def _is_at_home(target: Target) -> bool:
     return here().system == target.system == "darwin"
 
 
-def _cargo(target: Target, what: str) -> None:
+def _cargo(target: Target, what: str, *, free_threaded: bool = False) -> None:
     rust = tools.rust_for(target)
     flags = [f"--remap-path-prefix={path}={name}" for path, name in _paths(rust)]
     if target.is_musl:
@@ -81,6 +90,8 @@ def _cargo(target: Target, what: str) -> None:
         "PYO3_BUILD_EXTENSION_MODULE": "1",
         "MACOSX_DEPLOYMENT_TARGET": target.libc_version,
     }
+    if free_threaded:
+        environment["PYO3_CONFIG_FILE"] = str(FREE_THREADED_PYTHON)
     if at_home:
         command = ["cargo", what, "--target", target.triple]
     else:
@@ -91,7 +102,7 @@ def _cargo(target: Target, what: str) -> None:
     command += ["--locked"] if QUICK else ["--locked", "--release"]
     if rust.builds_std:
         command += ["-Zbuild-std=std,panic_unwind"]
-    packages = list(PACKAGES)
+    packages = list(FREE_THREADED if free_threaded else PACKAGES)
     if target.is_stand_alone:
         # Its package has a profile of its own, which forgets what was said of all.
         command += ["--config", f'profile.{profile}.package.svidex-cli.strip="{strip}"']
@@ -106,7 +117,7 @@ def _cargo(target: Target, what: str) -> None:
 
 def _strip(made: Path, suffix: str) -> None:
     strip, _ = tools.macos_tools()
-    names = ["libsvidex_ffi", "lib_svidex", "libsvidex_node"]
+    names = ["libsvidex_ffi", "lib_svidex", "lib_svidex_free_threaded", "libsvidex_node"]
     for library in (made / f"{name}{suffix}" for name in names):
         subprocess.run([strip, "-x", str(library)], check=True)
     subprocess.run([strip, str(made / "svidex")], check=True)

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Where no interpreter can be had for a file, it is examined and not run.
+EXAMINED = "test_nothing_needs"
 # The tests of tests/dist that run the file: on this machine's own target, on another.
 PROOFS = {
     "wheel": ("test_pip_into_a_fresh_environment", "test_the_wheel_under"),
+    "free-threaded wheel": ("test_pip_without_a_gil", EXAMINED),
     "npm": ("test_npm_into_an_empty_project", "test_the_addon_under"),
     "go": ("test_go_get_and_build", "test_go_get_and_build"),
     "c": ("test_a_c_program", "test_a_c_program"),
     "command": ("test_the_command_alone", "test_the_command_alone"),
 }
-# Where no interpreter can be had for a file, it is examined and not run.
-EXAMINED = "test_nothing_needs"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Cell:
         if self.target.is_musl and self.kind == "wheel" and self.target.cpu != here().cpu:
             test = EXAMINED
         # That of this machine alone goes by one name.
-        alone = self.target == here() and self.kind in ("wheel", "npm")
+        alone = self.target == here() and self.kind in ("wheel", "free-threaded wheel", "npm")
         return [test] if alone else [test, self.target.npm]
 
     @property
@@ -85,7 +86,8 @@ def print_table(dist: Path) -> None:
 def files(dist: Path, target: Target) -> dict[str, Path]:
     """Those of dist/ for a target, by kind. Without a wheel it was not built."""
     patterns = {
-        "wheel": f"python/svidex-*-{target.wheel}.whl",
+        "wheel": f"python/svidex-*-abi3-{target.wheel}.whl",
+        "free-threaded wheel": f"python/svidex-*-cp314t-{target.wheel}.whl",
         "npm": f"npm/svidex-{target.npm}-*.tgz",
         "go": "go/**/bindings/go/@v/*.zip",
         "c": f"c/svidex-c-*-{target.npm}.tar.gz",

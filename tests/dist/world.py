@@ -53,6 +53,10 @@ def wheel(target: Target) -> Path:
     return artifact(f"python/svidex-*-abi3-{target.wheel}.whl")
 
 
+def free_threaded_wheel(target: Target) -> Path:
+    return artifact(f"python/svidex-*-cp314t-{target.wheel}.whl")
+
+
 def platform_package(target: Target) -> Path:
     return artifact(f"npm/svidex-{target.npm}-{VERSION}.tgz")
 
