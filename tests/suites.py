@@ -40,7 +40,10 @@ SUITES = [
     lint(
         "rust",
         "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && "
-        "cargo clippy -p svidex --lib --tests --features shuttle -- -D warnings",
+        "cargo clippy -p svidex --lib --tests --features shuttle -- -D warnings && "
+        # Without a GIL, which no interpreter has to be there for.
+        "PYO3_CONFIG_FILE=$PWD/bindings/python/free-threaded/interpreter "
+        "cargo clippy -p svidex-python-free-threaded -- -D warnings",
     ),
     lint("rustdoc", 'RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps'),
     lint(
@@ -51,7 +54,7 @@ SUITES = [
         "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs && "
         # From there: at the top `emulator` is a folder of another language.
         "(cd tests/deploy && MYPYPATH=../../bindings/python/tests $VENV/bin/mypy --strict .) && "
-        "MYPYPATH=scripts/dist $VENV/bin/mypy --strict tests/versions.py && "
+        "MYPYPATH=scripts/dist:tests/dist $VENV/bin/mypy --strict tests/versions.py && "
         "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
         # Not python/, whose rows import what is installed in other environments.
@@ -126,6 +129,11 @@ SUITES = [
     Suite("python", f"{PYTHON} -m pytest -q", "bindings/python"),
     Suite("python-oldest", f"{PYTHON} tests/versions.py python 3.10", only_long=True),
     Suite("python-newest", f"{PYTHON} tests/versions.py python 3.14", only_long=True),
+    Suite(
+        "python-free-threaded",
+        f"{PYTHON} tests/versions.py python 3.14t",
+        only_long=True,
+    ),
     Suite("node", "npm test", "bindings/node"),
     Suite("node-22", f"{PYTHON} tests/versions.py node 22", only_long=True),
     Suite("node-newest", f"{PYTHON} tests/versions.py node 26", only_long=True),

@@ -2,8 +2,9 @@
 
 usage: .venv/bin/python tests/versions.py python|node|go VERSION [ARGUMENT …]
 
-A Python is one of this machine or, where it has none, Debian's own of another suite;
-Node.js comes from npm, and a Go from the module proxy. What is fetched is kept.
+A Python is one of this machine or, where it has none, Debian's own of another suite
+(3.14t, without a GIL, is built from its sources); Node.js comes from npm, and a Go from
+the module proxy. What is fetched is kept.
 """
 
 from __future__ import annotations
@@ -14,17 +15,28 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts/dist"))
+sys.path[:0] = [str(ROOT / "scripts/dist"), str(ROOT / "tests/dist")]
+
+import tomllib
 
 import debian
 import packages
 import tools
+from interpreters import FREE_THREADED, free_threaded_python
 from targets import here
 
 # By version: which of Debian's suites has it.
 SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
+# What tests/run.py takes for "what it needs is absent".
+SKIPPED = 77
+# Of what the tests use, all that cannot be had without a GIL: they go without it.
+WITH_GIL_ONLY = ("gevent",)
 
 
 def main() -> int:
@@ -40,14 +52,38 @@ def call(command: list[str], folder: str, **environment: str) -> int:
 
 
 def python(version: str, arguments: list[str]) -> int:
-    venv = environment_of(find_python(version) or debian_python(version), version)
+    free_threaded = f"python{version}" == f"{FREE_THREADED}t"
+    if free_threaded:
+        found = free_threaded_python()
+        if found is None:
+            print(
+                f"skipped: there is no Python {version} here, nor its sources in Debian"
+            )
+            return SKIPPED
+        interpreter = found
+    else:
+        interpreter = find_python(version) or debian_python(version)
+    venv = environment_of(interpreter, version, WITH_GIL_ONLY if free_threaded else ())
     program = str(venv / "bin/python")
-    (wheel,) = (ROOT / "target/wheels").glob("*.whl")
+    wheels = ROOT / "target/wheels"
+    if free_threaded:
+        wheels = free_threaded_wheel(venv)
+    (wheel,) = wheels.glob("*.whl")
     install = [program, "-m", "pip", "--quiet", "install", "--force-reinstall"]
     subprocess.run([*install, "--no-deps", str(wheel)], check=True)
     path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
     command = [program, "-m", "pytest", "-q", *arguments]
     return call(command, "bindings/python", PATH=path, VENV=str(venv))
+
+
+def free_threaded_wheel(venv: Path) -> Path:
+    """The folder of a wheel for that interpreter: the one that was built is for others."""
+    folder = ROOT / "target/versions/wheels-free-threaded"
+    shutil.rmtree(folder, ignore_errors=True)
+    build = [str(venv / "bin/maturin"), "build", "--quiet", "--release"]
+    build += ["--interpreter", str(venv / "bin/python"), "--out", str(folder)]
+    subprocess.run(build, cwd=ROOT / "bindings/python", check=True)
+    return folder
 
 
 def find_python(version: str) -> Path | None:
@@ -91,9 +127,13 @@ def debian_python(version: str) -> Path:
     return program
 
 
-def environment_of(interpreter: Path, version: str) -> Path:
+def environment_of(
+    interpreter: Path, version: str, without: Sequence[str] = ()
+) -> Path:
     """A venv with what the tests use, where the other users that they become can read it."""
     project = ROOT / "bindings/python/pyproject.toml"
+    wanted = tomllib.loads(project.read_text())["dependency-groups"]["dev"]
+    wanted = [name for name in wanted if not name.startswith(tuple(without))]
     key = hashlib.sha256(project.read_bytes() + bytes(interpreter)).hexdigest()[:12]
 
     def fill(folder: Path) -> None:
@@ -104,7 +144,7 @@ def environment_of(interpreter: Path, version: str) -> Path:
         pip = [sys.executable, "-m", "pip", "--quiet", "--python", program, "install"]
         subprocess.run([*pip, "pip>=25.1"], check=True)
         install = [program, "-m", "pip", "--quiet", "install"]
-        subprocess.run([*install, "--group", f"{project}:dev"], check=True)
+        subprocess.run([*install, *wanted], check=True)
 
     folder = ROOT / f"target/versions/python-{version}-{key}"
     return packages.venv(folder, fill)
