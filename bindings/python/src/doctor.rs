@@ -52,8 +52,10 @@ impl Examination {
 
     /// The report as JSON and as text, if it is done.
     fn poll(&self, py: Python<'_>) -> PyResult<Option<(String, String)>> {
-        let examination = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = guarded(|| examination.wait_for(Duration::ZERO).transpose());
+        let report = guarded(|| {
+            let examination = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            examination.wait_for(Duration::ZERO).transpose()
+        });
         let report = report.map_err(|failure| failure.into_py_err(py))?;
         let Some(report) = report else {
             return Ok(None);
