@@ -7,6 +7,8 @@
 #   VENV      Python with the wheel in it (default: .venv)
 #   ROUNDS    how many processes of each kind are measured (default: 51); warm reads
 #             are measured twenty times as often
+#   ROTATIONS over how many rotations of the SVID, of about 6 s, each language makes whole
+#             requests (default: 10); from 100 on the table has their 99th percentile
 #
 # Samples and table also go to bench.json in cargo's target directory. The exit status says whether
 # everything was measured, not whether every bar was met: the table does.
@@ -16,6 +18,7 @@ root=$PWD
 here=tests/bench
 python=${VENV:-$root/.venv}/bin/python
 rounds=${ROUNDS:-51}
+rotations=${ROTATIONS:-10}
 warm_rounds=$((rounds * 20))
 target=${CARGO_TARGET_DIR:-$root/target}
 work=$target/bench
@@ -73,6 +76,7 @@ build() {
                 -L"$target/ffi" -lsvidex -lpthread -Wl,-rpath,"$target/ffi"
         done
     fi
+    if wants requests; then "$python" $here/whole_requests.py install; fi
 }
 
 # Runs inside `svidex-emulator run`, which sets the environment.
@@ -114,7 +118,7 @@ measure() {
     fi
     if wants requests; then
         say "Python, Node, Go: whole requests, and those at a rotation"
-        SVIDEX_EMULATOR_BIN=$work/svidex-emulator "$python" $here/whole_requests.py "$rounds" 10
+        SVIDEX_EMULATOR_BIN=$work/svidex-emulator "$python" $here/whole_requests.py "$rounds" "$rotations"
     fi
     if wants sizes; then
         PYTHONPATH=scripts/dist "$python" $here/sizes.py
@@ -123,7 +127,7 @@ measure() {
 
 if [ -z "${SVIDEX_EMULATOR_INFO:-}" ]; then
     build
-    export ROUNDS=$rounds VENV=${VENV:-$root/.venv}
+    export ROUNDS=$rounds ROTATIONS=$rotations VENV=${VENV:-$root/.venv}
     # Tokens that outlive the run: what is measured is reading, not renewal.
     exec "$work/svidex-emulator" run --svid-ttl-seconds 7200 -- "$root/$here/run.sh" "${wanted[@]}"
 fi
