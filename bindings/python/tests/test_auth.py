@@ -249,6 +249,73 @@ def test_no_token_goes_along_a_redirect_to_another_origin(post: Any, server: Ser
     assert provider.invalidated == []
 
 
+@pytest.mark.parametrize(
+    ("location", "kept"),
+    [
+        ("https://gateway.example/", True),
+        ("https://gateway.example:8443/", False),
+        ("https://sub.gateway.example/", False),
+        ("http://gateway.example:8080/", False),
+    ],
+)
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "requests"])
+def test_only_its_own_https_is_the_same_host(library: str, location: str, kept: bool) -> None:
+    """On the ports that such a redirect is about, a test cannot listen."""
+    module = pytest.importorskip(library)
+    seen: list[str | None] = []
+
+    def answer(request: Any) -> Any:
+        seen.append(request.headers.get("Authorization"))
+        return len(seen) == 1
+
+    class Transport(getattr(module, "BaseTransport", object)):  # type: ignore[misc]
+        def handle_request(self, request: Any) -> Any:
+            moved = answer(request)
+            headers = {"Location": location} if moved else {}
+            return module.Response(307 if moved else 200, headers=headers)
+
+    class Adapter(getattr(getattr(module, "adapters", None), "BaseAdapter", object)):  # type: ignore[misc]
+        def send(self, request: Any, **_: Any) -> Any:
+            response = module.Response()
+            response.status_code = 307 if answer(request) else 200
+            if response.status_code == 307:
+                response.headers["Location"] = location
+            response.request, response.url = request, request.url
+            response.raw = io.BytesIO()
+            return response
+
+        def close(self) -> None:
+            pass
+
+    auth = svidex.auth(FakeProvider(), hosts=["http://gateway.example"])
+    if library == "requests":
+        with module.Session() as session:
+            session.trust_env = False
+            session.mount("http://", Adapter())
+            session.mount("https://", Adapter())
+            session.get("http://gateway.example/", auth=auth)
+    else:
+        with module.Client(auth=auth, transport=Transport(), follow_redirects=True) as client:
+            client.get("http://gateway.example/")
+    token = "Bearer access-token-1"
+    assert seen == [token, token if kept else None]
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        (FakeProvider().access_token, "a method"),
+        ("gateway.example", "a str"),
+        (FakeProvider, "the class FakeProvider"),
+        # `auth=svidex.auth`, not called, is what requests and httpx call with a request.
+        (object(), "a object"),
+    ],
+)
+def test_what_is_no_provider_is_refused_at_once(given: Any, called: str) -> None:
+    with pytest.raises(TypeError, match=rf"takes a svidex\.Provider, not {called}"):
+        svidex.auth(given)
+
+
 def test_failures_are_ours_and_the_librarys(post: Any, server: Server) -> None:
     import requests
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import svidex.metrics
+
+if TYPE_CHECKING:
+    from conftest import MakeProvider
 
 VECTORS = json.loads((Path(__file__).parents[3] / "tests/vectors/metrics.json").read_text())
 
@@ -34,10 +37,29 @@ def test_prometheus(provider: svidex.Provider) -> None:
     registry.register(svidex.metrics.Collector(provider))
     provider.access_token()
     text = client.generate_latest(registry).decode()
-    assert 'svidex_access_token_exchanges_total{audience="https://api.openai.com/v1",' in text
-    assert 'outcome="success"} 1.0' in text or 'outcome="success"' in text
+    labels = '{audience="https://api.openai.com/v1",outcome="success"}'
+    assert f"svidex_access_token_exchanges_total{labels} 1.0\n" in text
     assert "svidex_token_remaining_seconds{" in text
     assert "access-token" not in text
+
+
+def test_several_providers_are_one_source(make_provider: MakeProvider) -> None:
+    """A registry takes a name once, as the process's own does, and so does a meter."""
+    client = pytest.importorskip("prometheus_client")
+    audiences = ["https://one.example", "https://two.example"]
+    providers = [make_provider(audience=audience) for audience in audiences]
+    registry = client.CollectorRegistry(auto_describe=True)
+    registry.register(svidex.metrics.Collector(providers))
+    text = client.generate_latest(registry).decode()
+    for audience in audiences:
+        assert f'svidex_token_held{{audience="{audience}",token="access"}} 0.0\n' in text
+    assert text.count("# TYPE svidex_token_held gauge") == 1
+
+    pytest.importorskip("opentelemetry.metrics")
+    meter = Meter()
+    svidex.metrics.observe(providers, meter)
+    held = meter.callbacks["svidex.token.held"](None)
+    assert [one.attributes["audience"] for one in held] == sorted(audiences * 2)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])

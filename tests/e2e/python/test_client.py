@@ -179,8 +179,12 @@ def test_a_header_of_the_callers_own_is_left_alone(sdk: openai.OpenAI, world: Em
 def test_credentials_given_twice_are_refused_at_once(provider: svidex.Provider) -> None:
     with pytest.raises(svidex.InvalidConfigError, match="api_key"):
         svidex.openai.OpenAI(provider, api_key="sk-canary")
+    with pytest.raises(svidex.InvalidConfigError, match="goes first"):
+        svidex.openai.OpenAI(provider=provider)
     with pytest.raises(TypeError, match=r"svidex\.Provider"):
         svidex.openai.AsyncOpenAI("sk-canary")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not a builtin_function_or_method"):
+        svidex.openai.OpenAI(provider.access_token)  # type: ignore[arg-type]
 
 
 def test_a_sync_callable_works_in_an_async_client(
@@ -198,3 +202,12 @@ def test_the_default_provider(world: Emulator) -> None:
     with svidex.openai.OpenAI() as sdk:
         assert world.info["spiffe_ids"][0] in ask(sdk)
     assert svidex.default_provider() is svidex.default_provider()
+
+
+def test_a_default_provider_that_somebody_closed_has_a_successor(world: Emulator) -> None:
+    with svidex.default_provider() as closed:
+        svidex.access_token()
+    assert svidex.default_provider() is not closed
+    with svidex.openai.OpenAI() as sdk:
+        assert world.info["spiffe_ids"][0] in ask(sdk)
+    assert svidex.access_token()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._protocol import TokenProvider
     from ._svidex import Provider
     from ._token import Token
 
@@ -15,14 +16,28 @@ _made: dict[str, Provider] = {}
 def default_provider() -> Provider:
     """The process's own provider, made from the environment on first use.
 
-    It is never closed, and forked children go on with it. What is wrong with the
-    environment is raised, and the next call looks again.
+    Forked children go on with it. Once somebody closed it, the next call makes another.
+    What is wrong with the environment is raised, and the next call looks again.
     """
     provider = _made.get("default")
+    if provider is not None and provider.status().closed:
+        _made.pop("default", None)
+        provider = None
     if provider is None:
         from ._methods import Provider
 
         provider = _made.setdefault("default", Provider.from_env())
+    return provider
+
+
+def given_or_default(provider: TokenProvider | None, call: str) -> TokenProvider:
+    """What `call` (as users write it) was given as its provider."""
+    if provider is None:
+        return default_provider()
+    if isinstance(provider, type) or not hasattr(provider, "access_token"):
+        kind = provider if isinstance(provider, type) else type(provider)
+        what = "the class" if isinstance(provider, type) else "a"
+        raise TypeError(f"{call} takes a svidex.Provider, not {what} {kind.__name__}")
     return provider
 
 

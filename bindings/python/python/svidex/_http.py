@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from ._default import given_or_default
 from ._errors import Error
 from ._hosts import Hosts, origin
 from ._sdk_errors import as_error_of
@@ -39,16 +40,14 @@ def auth(provider: TokenProvider | None = None, *, hosts: Iterable[str] | None =
     default OpenAI's API, data-residency hosts included; else what you name
     (`"gateway.example.com"`, `"gateway.example.com:8443"`, for anything but https
     with its scheme: `"http://127.0.0.1:8080"`). Requests to other hosts are sent
-    without it, also along redirects.
+    without it, also along redirects; a host named with http that redirects to its own
+    https is the same host to httpx and requests.
 
     Import the library first. Raises `svidex.InvalidConfigError` for a wrong host;
     requests raise `svidex.Error`, which is also the library's own connection error
     if time may heal it.
     """
-    if provider is None:
-        from ._default import default_provider
-
-        provider = default_provider()
+    provider = given_or_default(provider, "svidex.auth(provider)")
     return _class_for(_loaded())(provider, Hosts(hosts))
 
 

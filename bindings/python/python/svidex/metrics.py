@@ -4,16 +4,20 @@
 
     prometheus_client.REGISTRY.register(svidex.metrics.Collector(provider))
 
+A program with several providers names all of them in one call, as a list: metrics of
+one name have one source. They are told apart by the attribute `audience`.
+
 Everything comes from `Provider.status()`, which never blocks, at the moment when it
 is asked for. Neither library is imported by this module before it is used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from ._status import Status
     from ._svidex import Provider
@@ -84,18 +88,16 @@ METRICS = (
 )
 
 
-def observe(provider: Provider, meter: Any) -> None:
+def observe(provider: Provider | Iterable[Provider], meter: Any) -> None:
     """Registers the metrics with an OpenTelemetry `Meter`."""
     from opentelemetry.metrics import Observation
 
+    providers = _each(provider)
     for metric in METRICS:
 
         def callback(_options: Any, metric: Metric = metric) -> list[Any]:
-            status = provider.status()
-            return [
-                Observation(value, {**attributes, **_whose(status)})
-                for attributes, value in metric.read(status)
-            ]
+            statuses = [provider.status() for provider in providers]
+            return [Observation(value, labels) for labels, value in _samples(metric, statuses)]
 
         create = (
             meter.create_observable_counter
@@ -108,24 +110,31 @@ def observe(provider: Provider, meter: Any) -> None:
 class Collector:
     """For a registry of `prometheus_client`."""
 
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+    def __init__(self, provider: Provider | Iterable[Provider]) -> None:
+        self._providers = _each(provider)
 
     def collect(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        status = self._provider.status()
+        statuses = [provider.status() for provider in self._providers]
         for metric in METRICS:
             name = metric.name.replace(".", "_") + ("_seconds" if metric.unit == "s" else "")
             kind = CounterMetricFamily if metric.is_counter else GaugeMetricFamily
             family = None
-            for attributes, value in metric.read(status):
-                labels = {**attributes, **_whose(status)}
+            for labels, value in _samples(metric, statuses):
                 family = family or kind(name, metric.description, labels=list(labels))
                 family.add_metric(list(labels.values()), value)
             if family is not None:
                 yield family
 
 
-def _whose(status: Status) -> dict[str, str]:
-    return {"audience": status.audience}
+def _each(provider: Provider | Iterable[Provider]) -> tuple[Provider, ...]:
+    return tuple(provider) if isinstance(provider, Iterable) else (provider,)
+
+
+def _samples(
+    metric: Metric, statuses: Iterable[Status]
+) -> Iterator[tuple[dict[str, str], float]]:
+    for status in statuses:
+        for attributes, value in metric.read(status):
+            yield {**attributes, "audience": status.audience}, value

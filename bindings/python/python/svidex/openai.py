@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai as _openai
 
+from ._default import given_or_default
 from ._errors import Error, InvalidConfigError
 from ._hosts import Hosts, origin
 from ._http import UNAUTHORIZED, Attempt
@@ -90,19 +91,12 @@ class _Ours:
         for name in ("api_key", "workload_identity", "provider"):
             if options.get(name) is not None:
                 raise InvalidConfigError(
-                    f"{name} and svidex exclude each other: leave {name} out, or use the "
-                    "class of openai itself"
+                    f"{name} and svidex exclude each other: leave {name} out (a "
+                    "svidex.Provider goes first, without a name), or use the class of "
+                    "openai itself"
                 )
-        if provider is None:
-            from ._default import default_provider
-
-            provider = default_provider()
-        elif not hasattr(provider, "access_token_async"):
-            raise TypeError(
-                f"the first argument must be a svidex.Provider, not {type(provider).__name__}"
-            )
-        self._tokens = provider
-        return provider
+        self._tokens = given_or_default(provider, f"{type(self).__name__}(provider)")
+        return self._tokens
 
     def __deepcopy__(self, _memo: object) -> Self:
         # Frameworks copy the settings that a client is among; the SDK's own cannot be.

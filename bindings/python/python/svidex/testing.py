@@ -87,6 +87,12 @@ class FakeProvider:
     def access_token_details(self, *, timeout: float | None = None) -> Token:
         return self._token("access")
 
+    async def get_token_details_async(self, *, timeout: float | None = None) -> Token:
+        return self.get_token_details()
+
+    async def access_token_details_async(self, *, timeout: float | None = None) -> Token:
+        return self.access_token_details()
+
     def invalidate(self, token: str, /) -> None:
         with _lock:
             for kind, number in self._numbers.items():
