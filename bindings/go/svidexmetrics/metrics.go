@@ -62,17 +62,22 @@ func Read(status svidex.Status) []Metric {
 	}
 }
 
-// Handler answers with the metrics in Prometheus's text format.
-func Handler(provider Provider) http.Handler {
+// Handler answers with the metrics in Prometheus's text format. All providers of a
+// program go into one: they are told apart by the label audience.
+func Handler(providers ...Provider) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		statuses := make([]svidex.Status, len(providers))
+		for i, provider := range providers {
+			statuses[i] = provider.Status()
+		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = w.Write([]byte(exposition(provider.Status())))
+		_, _ = w.Write([]byte(exposition(statuses)))
 	})
 }
 
-func exposition(status svidex.Status) string {
+func exposition(statuses []svidex.Status) string {
 	var text strings.Builder
-	for _, metric := range Read(status) {
+	for i, metric := range Read(svidex.Status{}) {
 		name, kind := strings.ReplaceAll(metric.Name, ".", "_"), "gauge"
 		if metric.Unit == "s" {
 			name += "_seconds"
@@ -81,9 +86,11 @@ func exposition(status svidex.Status) string {
 			name, kind = name+"_total", "counter"
 		}
 		fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %s %s\n", name, metric.Description, name, kind)
-		for _, sample := range metric.Samples {
-			value := strconv.FormatFloat(sample.Value, 'f', -1, 64)
-			fmt.Fprintf(&text, "%s{%s=%q,audience=%q} %s\n", name, sample.Label, sample.Of, status.Audience, value)
+		for _, status := range statuses {
+			for _, sample := range Read(status)[i].Samples {
+				value := strconv.FormatFloat(sample.Value, 'f', -1, 64)
+				fmt.Fprintf(&text, "%s{%s=%q,audience=%q} %s\n", name, sample.Label, sample.Of, status.Audience, value)
+			}
 		}
 	}
 	return text.String()

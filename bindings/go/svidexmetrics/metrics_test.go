@@ -1,6 +1,7 @@
 package svidexmetrics
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http/httptest"
 	"os"
@@ -29,8 +30,9 @@ func (t *token) status() *svidex.TokenStatus {
 }
 
 type vector struct {
-	ID    string
-	Given struct {
+	ID       string
+	audience string
+	Given    struct {
 		Fetches          uint64
 		FetchFailures    uint64 `json:"fetch_failures"`
 		Exchanges        uint64
@@ -48,7 +50,7 @@ type vector struct {
 func (v *vector) Status() svidex.Status {
 	given := v.Given
 	return svidex.Status{
-		Audience: "https://api.openai.com/v1",
+		Audience: cmp.Or(v.audience, "https://api.openai.com/v1"),
 		Fetches:  given.Fetches, FetchFailures: given.FetchFailures,
 		Exchanges: given.Exchanges, ExchangeFailures: given.ExchangeFailures,
 		SubjectToken: given.SubjectToken.status(), AccessToken: given.AccessToken.status(),
@@ -86,15 +88,17 @@ func TestVectors(t *testing.T) {
 }
 
 func TestHandler(t *testing.T) {
-	provider, recorder := vectors(t)[1], httptest.NewRecorder()
-	Handler(&provider).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	provider, other, recorder := vectors(t)[1], vectors(t)[0], httptest.NewRecorder()
+	other.audience = "https://api.anthropic.com"
+	Handler(&provider, &other).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	text := recorder.Body.String()
 	for _, line := range []string{
 		"# TYPE svidex_access_token_exchanges_total counter",
 		`svidex_token_remaining_seconds{token="access",audience="https://api.openai.com/v1"} 248`,
+		`svidex_token_held{token="access",audience="https://api.anthropic.com"} 0`,
 	} {
-		if !strings.Contains(text, line+"\n") {
-			t.Fatalf("no %q in:\n%s", line, text)
+		if strings.Count(text, line+"\n") != 1 {
+			t.Fatalf("not one %q in:\n%s", line, text)
 		}
 	}
 }

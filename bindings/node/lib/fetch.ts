@@ -1,4 +1,4 @@
-import type { SvidexError } from './errors';
+import { SvidexError } from './errors';
 import { originsOf } from './hosts';
 import type { TokenProvider } from './tokens';
 
@@ -19,8 +19,13 @@ const UNAUTHORIZED = 401;
 /** @internal See {@link Provider.fetch}. */
 export function fetchWith(
   provider: TokenProvider,
-  { hosts, fetch: given }: FetchOptions = {},
+  options: FetchOptions = {},
 ): typeof globalThis.fetch {
+  // `fetch: provider.fetch`, and not what it gives: whoever calls that calls us with a URL.
+  if (typeof options !== 'object' || options instanceof URL || 'url' in options) {
+    throw new SvidexError('invalid_config', 'call it for a fetch: provider.fetch(), with no URL');
+  }
+  const { hosts, fetch: given } = options;
   const may = originsOf(hosts);
   const send: typeof globalThis.fetch = (input, init) => (given ?? globalThis.fetch)(input, init);
   return async (input, init) => {

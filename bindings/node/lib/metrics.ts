@@ -6,6 +6,9 @@
  * response.end(exposition(provider)); // Prometheus's text format
  * ```
  *
+ * A program with several providers gives all of them in one call, as an array: metrics of
+ * one name have one source. They are told apart by the attribute `audience`.
+ *
  * Everything comes from `provider.status()`, which never blocks, when it is asked for.
  *
  * @packageDocumentation
@@ -91,29 +94,40 @@ export const METRICS: readonly Metric[] = [
   },
 ];
 
+/** One provider or several. */
+export type Observed = Pick<Provider, 'status'> | readonly Pick<Provider, 'status'>[];
+
+const statuses = (observed: Observed): Status[] =>
+  [observed].flat().map((provider) => provider.status());
+
+const samples = (read: Metric['read'], all: readonly Status[]): Sample[] =>
+  all.flatMap((status) =>
+    read(status).map(({ labels, value }) => {
+      return { labels: { ...labels, audience: status.audience }, value };
+    }),
+  );
+
 /** Registers the metrics with an OpenTelemetry `Meter`. */
-export function observe(provider: Pick<Provider, 'status'>, meter: Meter): void {
+export function observe(provider: Observed, meter: Meter): void {
   for (const { name, unit, description, isCounter, read } of METRICS) {
     const create = isCounter ? 'createObservableCounter' : 'createObservableGauge';
     meter[create](name, { unit, description }).addCallback((result) => {
-      const status = provider.status();
-      for (const { labels, value } of read(status)) {
-        result.observe(value, { ...labels, audience: status.audience });
+      for (const { labels, value } of samples(read, statuses(provider))) {
+        result.observe(value, labels);
       }
     });
   }
 }
 
 /** The metrics in Prometheus's text format, for the answer to a scrape. */
-export function exposition(provider: Pick<Provider, 'status'>): string {
-  const status = provider.status();
+export function exposition(provider: Observed): string {
+  const all = statuses(provider);
   const quoted = (text: string) => JSON.stringify(text);
   return METRICS.map(({ name, unit, description, isCounter, read }) => {
     const suffix = `${unit === 's' ? '_seconds' : ''}${isCounter ? '_total' : ''}`;
     const family = name.replaceAll('.', '_') + suffix;
-    const lines = read(status).map(({ labels, value }) => {
-      const all = Object.entries({ ...labels, audience: status.audience });
-      const text = all.map(([label, of]) => `${label}=${quoted(of)}`).join(',');
+    const lines = samples(read, all).map(({ labels, value }) => {
+      const text = Object.entries(labels).map(([label, of]) => `${label}=${quoted(of)}`);
       return `${family}{${text}} ${value}\n`;
     });
     const kind = isCounter ? 'counter' : 'gauge';

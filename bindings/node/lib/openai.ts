@@ -54,7 +54,7 @@ export function openaiClient<Base extends OpenAIClass>(
     );
   }
   for (const name of CREDENTIALS) {
-    if (name !== 'adminAPIKey' && options && name in options) {
+    if (name !== 'adminAPIKey' && (options as Record<string, unknown>)?.[name] != null) {
       throw new SvidexError(
         'invalid_config',
         `${name} and svidex exclude each other: leave ${name} out, or use the class itself`,

@@ -56,6 +56,16 @@ test('a refused token is replaced once, with the same body', async (t) => {
   assert.deepEqual(provider.invalidated, ['access-token-1']);
 });
 
+test('the method itself, handed over as a fetch, says so', () => {
+  const provider = new FakeProvider();
+  for (const input of ['https://api.openai.com/', new URL('https://api.openai.com/')]) {
+    assert.throws(() => provider.fetch(input), { code: 'invalid_config' });
+  }
+  const { fetch } = provider;
+  const request = new Request('https://api.openai.com/');
+  assert.throws(() => fetch(request), { code: 'invalid_config', message: /provider\.fetch\(\)/ });
+});
+
 test('never twice', async (t) => {
   const disliked = ['access-token-1', 'access-token-2', 'access-token-3'];
   const { seen, url } = await serve(t, { disliked });

@@ -35,6 +35,16 @@ for (const { id, given, expected } of JSON.parse(readFileSync(vectors))) {
   });
 }
 
+test('several providers are one source', () => {
+  const [{ given }] = JSON.parse(readFileSync(vectors));
+  const other = { ...providerOf(given).status(), audience: 'https://api.anthropic.com' };
+  const text = exposition([providerOf(given), { status: () => other }]);
+  assert.equal(text.match(/^# TYPE svidex_token_held gauge$/gm).length, 1);
+  for (const of of [audience, other.audience]) {
+    assert.ok(text.includes(`svidex_token_held{token="access",audience="${of}"} 0\n`), text);
+  }
+});
+
 test("Prometheus's text", () => {
   const { given } = JSON.parse(readFileSync(vectors))[1];
   const text = exposition(providerOf(given));

@@ -6,6 +6,9 @@
  * response.end(exposition(provider)); // Prometheus's text format
  * ```
  *
+ * A program with several providers gives all of them in one call, as an array: metrics of
+ * one name have one source. They are told apart by the attribute `audience`.
+ *
  * Everything comes from `provider.status()`, which never blocks, when it is asked for.
  *
  * @packageDocumentation
@@ -36,7 +39,9 @@ export interface Observable {
 }
 /** All of them. */
 export declare const METRICS: readonly Metric[];
+/** One provider or several. */
+export type Observed = Pick<Provider, 'status'> | readonly Pick<Provider, 'status'>[];
 /** Registers the metrics with an OpenTelemetry `Meter`. */
-export declare function observe(provider: Pick<Provider, 'status'>, meter: Meter): void;
+export declare function observe(provider: Observed, meter: Meter): void;
 /** The metrics in Prometheus's text format, for the answer to a scrape. */
-export declare function exposition(provider: Pick<Provider, 'status'>): string;
+export declare function exposition(provider: Observed): string;

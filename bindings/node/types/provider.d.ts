@@ -88,10 +88,12 @@ export declare class Provider implements TokenProvider {
     /**
      * A `fetch` that puts the access token on requests to hosts that may have it, and
      * sends one that is answered 401 once more with a new token, unless its body is a
-     * stream, as that of a `Request` is. For want of a token it fails as `fetch` does for want of a network, with a
-     * `TypeError` that has ours as its cause, if time may heal that; else with ours.
+     * stream, as that of a `Request` is. For want of a token it fails as `fetch` does for
+     * want of a network, with a `TypeError` that has ours as its cause, if time may heal
+     * that; else with ours.
      *
-     * @throws {SvidexError} `invalid_config` for a wrong host
+     * @throws {SvidexError} `invalid_config` for a wrong host, and if this very method is
+     * used as a `fetch`
      */
     fetch(options?: FetchOptions): typeof globalThis.fetch;
     /**
