@@ -88,9 +88,9 @@ SUITES = [
         "installs",
         f"export SVIDEX_DIST_QUICK=1 SVIDEX_DIST_TARGETS='{INSTALLED}' && "
         f"python3 scripts/dist --only {INSTALLED} && "
-        # musl's Python has to be compiled first.
+        # musl's Python and that without a GIL would have to be compiled first.
         f"{PYTHON} -m pytest -q tests/dist/test_installs.py tests/dist/test_bundles.py "
-        "-k 'not under_musl_s_python'",
+        "-k 'not (under_musl_s_python or no-gil or without_a_gil)'",
     ),
     Suite("core", "cargo test -p svidex"),
     Suite("api", "tests/api/run.sh"),

@@ -29,14 +29,15 @@ class Compiled:
     shared: Path  # the C library
     static: Path  # ... as rustc makes it, before ffi/archive.sh
     python: Path
-    free_threaded_python: Path
+    free_threaded_python: Path | None  # not of a QUICK build
     node: Path
     command: Path  # of a target whose command stands alone
 
 
 def compile_for(target: Target) -> Compiled:
     _cargo(target, "build")
-    _cargo(target, "build", free_threaded=True)
+    if not QUICK:
+        _cargo(target, "build", free_threaded=True)
     made = BUILT / target.triple / ("debug" if QUICK else "release")
     suffix = target.shared_suffix
     if target.system == "darwin" and not _is_at_home(target):
@@ -45,7 +46,7 @@ def compile_for(target: Target) -> Compiled:
         shared=made / f"libsvidex_ffi{suffix}",
         static=made / "libsvidex_ffi.a",
         python=made / f"lib_svidex{suffix}",
-        free_threaded_python=made / f"lib_svidex_free_threaded{suffix}",
+        free_threaded_python=(None if QUICK else made / f"lib_svidex_free_threaded{suffix}"),
         node=made / f"libsvidex_node{suffix}",
         command=made / "svidex",
     )

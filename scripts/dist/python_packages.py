@@ -32,15 +32,11 @@ FREE_THREADED = "cp314-cp314t"
 def wheels(target: Target, compiled: Compiled) -> list[Path]:
     libc = {"glibc": "gnu", "musl": "musl"}.get(target.libc)
     system = f"{target.cpu}-linux-{libc}" if libc else "darwin"
-    return [
-        _wheel(target, STABLE, "_svidex.abi3.so", compiled.python),
-        _wheel(
-            target,
-            FREE_THREADED,
-            f"_svidex.cpython-314t-{system}.so",
-            compiled.free_threaded_python,
-        ),
-    ]
+    made = [_wheel(target, STABLE, "_svidex.abi3.so", compiled.python)]
+    if compiled.free_threaded_python:
+        module = f"_svidex.cpython-314t-{system}.so"
+        made.append(_wheel(target, FREE_THREADED, module, compiled.free_threaded_python))
+    return made
 
 
 def _wheel(target: Target, tag: str, module: str, library: Path) -> Path:

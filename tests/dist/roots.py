@@ -62,7 +62,7 @@ def root_of(image: Image) -> Path:
 def bootstrapped(suite: str, packages: tuple[str, ...]) -> Path:
     def fill(into: Path) -> None:
         tool = debian.unpack("debootstrap", ["debootstrap"])
-        command = [tool / "usr/sbin/debootstrap", "--variant=minbase"]
+        command = [str(tool / "usr/sbin/debootstrap"), "--variant=minbase"]
         if packages:
             command += [f"--include={','.join(packages)}"]
         with tempfile.NamedTemporaryFile("w+") as log:
