@@ -114,4 +114,4 @@ format: ## what the lints want
 	@cd bindings/node && npm run --silent format
 	@gofmt -w bindings/go tests/e2e/go tests/emulator/clients/go
 	@$(VENV)/bin/ruff format .
-	@$(VENV)/bin/clang-format -i bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch]
+	@$(VENV)/bin/clang-format -i bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] scripts/dist/*.c tests/dist/programs/*.c

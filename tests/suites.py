@@ -29,7 +29,7 @@ NOT_IN_A_HOST = "--skip without_descriptors --skip at_the_limit_of_threads"
 SPIRE = "tests/spire/spire.py run -- "
 ACTIONLINT = "go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.0"
-C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] tests/dist/programs/*.c"
+C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] scripts/dist/*.c tests/dist/programs/*.c"
 INSTALLED = "native linux-x64-musl"
 GO_MODULES = (
     "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go "

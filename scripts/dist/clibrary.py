@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import archives
 import crates
 import tools
+import unwinder
 from compile import BUILT, ROOT, Compiled
 
 if TYPE_CHECKING:
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
     from targets import Target
 
 HEADER = ROOT / "include/svidex.h"
-# Sources of LLVM's unwinder, and what each kind of them is compiled with.
-UNWINDER = {
-    "libunwind.cpp": [
-        "c++",
-        "-std=c++17",
-        "-nostdinc++",
-        "-fno-exceptions",
-        "-fno-rtti",
-    ],
-    "UnwindLevel1.c": ["cc", "-std=c17", "-funwind-tables"],
-    "UnwindLevel1-gcc-ext.c": ["cc", "-std=c17", "-funwind-tables"],
-    "UnwindRegistersRestore.S": ["cc"],
-    "UnwindRegistersSave.S": ["cc"],
-}
 
 
 @dataclass(frozen=True)
@@ -56,12 +43,12 @@ def _on_linux(target: Target, compiled: Compiled, folder: Path) -> CLibrary:
     exports = folder / "exports"
     exports.write_text("".join(f"{line.split()[-1]}\n" for line in names.splitlines()))
     static = folder / "libsvidex.a"
-    unwinder = _unwinder(target, folder)
+    unwind = unwinder.for_archives(target, folder)
     script = ROOT / "ffi/archive.sh"
-    newest = max(path.stat().st_mtime_ns for path in (compiled.static, unwinder, script))
+    newest = max(path.stat().st_mtime_ns for path in (compiled.static, unwind, script))
     if not static.exists() or static.stat().st_mtime_ns <= newest:
         own = {"LD": binutils.ld, "OBJCOPY": binutils.objcopy, "AR": binutils.ar}
-        command = [script, compiled.static, exports, unwinder, static]
+        command = [script, compiled.static, exports, unwind, static]
         subprocess.run(list(map(str, command)), env={**os.environ, **own}, check=True)
     dynamic = _output("readelf", "-d", str(compiled.shared))
     (soname,) = re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)
@@ -77,27 +64,6 @@ def _on_macos(target: Target, compiled: Compiled, folder: Path) -> CLibrary:
     subprocess.run([strip, "-S", str(static)], check=True, stderr=subprocess.DEVNULL)
     name = _output(otool, "-D", str(compiled.shared)).split()[-1]
     return CLibrary(compiled.shared, static, name.removeprefix("@rpath/"))
-
-
-def _unwinder(target: Target, folder: Path) -> Path:
-    """LLVM's, from zig's sources. A compiler's own libgcc_eh.a asks for symbols of the
-    libc that this compiler came with."""
-    sources = tools.zig() / "lib/libunwind"
-    archive = folder / "libunwind.a"
-    if archive.exists():
-        return archive
-    flags = ["-target", target.for_zig_cc, "-c", "-Os", "-fPIC", "-w"]
-    flags += ["-DNDEBUG", "-D_LIBUNWIND_IS_NATIVE_ONLY", "-fno-sanitize=all"]
-    flags += [f"-I{sources / 'include'}"]
-    objects = []
-    for name, (language, *own) in UNWINDER.items():
-        built = str(folder / f"{name}.o")
-        command = [str(tools.zig() / "zig"), language, *flags, *own]
-        subprocess.run([*command, str(sources / "src" / name), "-o", built], check=True)
-        objects.append(built)
-    binutils = tools.binutils_for(target)
-    subprocess.run([binutils.ar, "rcsD", str(archive), *objects], check=True)
-    return archive
 
 
 def tarball(target: Target, library: CLibrary) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tools
+import unwinder
 from targets import Target, here
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -72,6 +73,9 @@ def _cargo(target: Target, what: str, *, free_threaded: bool = False) -> None:
         # A library is loaded by a program that has its libc already. (The command is
         # static all the same: that is how zig links for musl.)
         flags += ["-Ctarget-feature=-crt-static"]
+    if target.libc == "glibc":
+        unwind = unwinder.for_shared_libraries(target, BUILT / target.triple / "unwind")
+        flags += [f"-Clink-arg={unwind}"]
     at_home = _is_at_home(target)
     profile = "dev" if QUICK else "release"
     # Elsewhere rustc asks for a tool that only rustup has.

@@ -122,7 +122,7 @@ def _python_for_old_glibc(into: Path) -> None:
         subprocess.run(["cp", "-a", bootstrapped("bullseye", packages), root], check=True)
         source = root / "source"
         shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
-        _build_python(["chroot", str(root), "sh", "-c", "cd /source; $0"], source, "cc")
+        _build_python(["chroot", str(root), "sh", "-c", 'cd /source; eval "$0"'], source, "cc")
         _lay_out(source, into)
 
 

@@ -81,6 +81,20 @@ def test_pip_into_a_fresh_environment(run: Run) -> None:
     run.job("venv/bin/python", "-m", "svidex", "token")
 
 
+@pytest.mark.parametrize("libgcc", ["there", "not there"])
+def test_threads_that_their_interpreter_ends(run: Run, libgcc: str) -> None:
+    """CPython before 3.14 unwinds them, by libgcc_s.so.1; a panic is caught without it."""
+    run(sys.executable, "-m", "zipfile", "-e", wheel(NATIVE), "site")
+    environment = {"PYTHONPATH": str(run.folder / "site")}
+    if libgcc == "not there":
+        # A file that is no library: there is no other of this name then.
+        (run.folder / "libgcc_s.so.1").touch()
+        environment["LD_LIBRARY_PATH"] = str(run.folder)
+    for _ in range(3):
+        said = run(sys.executable, PROGRAMS / "ends.py", libgcc, **environment)
+        assert said.splitlines()[-1] == "ends"
+
+
 def source_distribution() -> Path:
     return artifact(f"python/svidex-{VERSION}.tar.gz")
 
