@@ -42,6 +42,28 @@ fn once_has_a_status_for_each_cause() {
     assert_eq!(status, Some(5), "{said}");
     emulator.clear_faults();
 
+    let busy = Fault {
+        status: Some(503),
+        ..Fault::default()
+    };
+    emulator.fault(Leg::TokenEndpoint, busy);
+    let (status, said) = run_bridge(&emulator, &[&args[..], &soon].concat());
+    assert_eq!(status, Some(4), "{said}");
+    emulator.clear_faults();
+
+    let nobody = directory.path().join("agent.sock");
+    let nobody = format!("unix://{}", text(&nobody));
+    let at = ["--endpoint-socket", &nobody];
+    let (status, said) = run_bridge(&emulator, &[&args[..], &soon, &at].concat());
+    assert_eq!(status, Some(3), "{said}");
+
+    let source = directory.path().join("source");
+    fs::write(&source, "no SVID").expect("it is written");
+    let from = ["--identity-token-file", text(&source)];
+    let only = ["--once", "--svid-file", text(&svid)];
+    let (status, said) = run_bridge(&emulator, &[&only[..], &soon, &from].concat());
+    assert_eq!(status, Some(3), "{said}");
+
     if !rustix::process::geteuid().is_root() {
         let closed = subdirectory(&directory, "closed");
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).expect("its mode");
