@@ -56,7 +56,6 @@ def compile_for(target: Target) -> Compiled:
 def check_for(target: Target) -> None:
     """Whether all of it would compile."""
     _cargo(target, "check")
-    _cargo(target, "check", free_threaded=True)
 
 
 def _is_at_home(target: Target) -> bool:
