@@ -183,8 +183,7 @@ impl Place {
             audience: token.audience.clone(),
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
-        let target = Target::new(Path::new(&self.path), Access::PRIVATE, false);
-        let target = target?;
+        let target = Target::new(Path::new(&self.path), Access::PRIVATE, false)?;
         target.tidy();
         (target.replace(text.as_bytes(), None))
             .map(drop)

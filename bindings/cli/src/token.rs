@@ -157,11 +157,15 @@ pub(crate) fn end_of_document(text: &str, kind: TokenKind, audience: &str) -> Op
     let document: Document = serde_json::from_str(text).ok()?;
     // An SVID says itself whom it is for; of an access token the document does.
     let is_for_it = match (kind, Jwt::decode(&document.token)) {
-        (TokenKind::Subject, Ok(jwt)) => jwt.aud.iter().any(|it| it == audience),
+        (TokenKind::Subject, Ok(jwt)) => is_for(&jwt, audience),
         (TokenKind::Subject, Err(_)) => false,
         (TokenKind::Access, _) => document.audience == audience,
     };
-    (is_for_it).then(|| binding::parse_rfc3339(&document.expires_at))?
+    is_for_it.then(|| binding::parse_rfc3339(&document.expires_at))?
+}
+
+pub(crate) fn is_for(jwt: &Jwt, audience: &str) -> bool {
+    jwt.aud.iter().any(|it| it == audience)
 }
 
 fn shown(token: &Shown, format: Format) -> String {

@@ -254,9 +254,7 @@ impl KeptFile {
             // A document of the other kind would need another reader.
             Format::Json => token::end_of_document(&text, self.entry.kind, audience),
             Format::Token => match (Jwt::decode(text.trim()), self.entry.kind) {
-                (Ok(jwt), TokenKind::Subject) => {
-                    jwt.exp.filter(|_| jwt.aud.iter().any(|it| it == audience))
-                }
+                (Ok(jwt), TokenKind::Subject) => jwt.exp.filter(|_| token::is_for(&jwt, audience)),
                 (Ok(jwt), TokenKind::Access) => jwt.exp,
                 (Err(_), TokenKind::Subject) => None,
                 (Err(_), TokenKind::Access) => {

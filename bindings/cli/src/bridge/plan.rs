@@ -373,9 +373,9 @@ fn mode(name: &str, text: &str) -> Result<u32, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{name} is {shown:?}: {why}")));
     let digits = text.trim();
     let digits = digits.strip_prefix("0o").unwrap_or(digits);
-    let number = digits.starts_with(|it: char| it.is_digit(8));
-    let number = number.then(|| u32::from_str_radix(digits, 8).ok());
-    let Some(mode) = number.flatten() else {
+    // Which would take a sign, too.
+    let is_number = digits.starts_with(|it: char| it.is_digit(8));
+    let Some(mode) = u32::from_str_radix(digits, 8).ok().filter(|_| is_number) else {
         return wrong("it takes a mode in octal, such as 0600 or 0640");
     };
     if mode & 0o002 != 0 {
