@@ -24,7 +24,7 @@ import go_modules
 import npm_packages
 import python_packages
 from archives import Entry, file, write_tar_gz
-from compile import BUILT, DIST, ROOT, check_for, compile_for
+from compile import BUILT, DIST, ROOT, Compiled, check_for, compile_for, together
 from contents import print_table
 from targets import TARGETS, Target, named
 
@@ -40,8 +40,8 @@ def main() -> None:
         print_table(DIST)
         return
     if arguments.check:
-        for target in named(arguments.check):
-            check_for(target)
+        for group in together(named(arguments.check)):
+            check_for(group)
         return
     shutil.rmtree(DIST, ignore_errors=True)
     if arguments.join:
@@ -59,9 +59,12 @@ def build(wanted: list[Target]) -> None:
 
     made: dict[str, list[Path]] = {"python": [], "npm": [], "c": [], "command": []}
     libraries = {}
-    for number, target in enumerate(wanted, 1):
-        say(f"{number} of {len(wanted)}: {target.npm}")
-        compiled = compile_for(target)
+    compiled_for: dict[Target, Compiled] = {}
+    for group in together(wanted):
+        say("compiling for " + ", ".join(target.npm for target in group))
+        compiled_for |= compile_for(group)
+    for target, compiled in compiled_for.items():
+        say(f"packing for {target.npm}")
         library = clibrary.library_for(target, compiled)
         libraries[target] = library
         made["python"] += python_packages.wheels(target, compiled)

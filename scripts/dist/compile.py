@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -35,10 +36,24 @@ class Compiled:
     command: Path  # of a target whose command stands alone
 
 
-def compile_for(target: Target) -> Compiled:
-    _cargo(target, "build")
+def together(targets: list[Target]) -> list[list[Target]]:
+    """The same targets, in groups that cargo builds at once: what is linked last keeps one
+    core busy, and what the next one needs the others meanwhile."""
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for target in targets:
+        groups.setdefault((target.libc, target.libc_version), []).append(target)
+    return list(groups.values())
+
+
+def compile_for(group: list[Target]) -> dict[Target, Compiled]:
+    """All that is compiled for each of a group of `together`."""
+    _cargo(group, "build")
     if not QUICK:
-        _cargo(target, "build", free_threaded=True)
+        _cargo(group, "build", free_threaded=True)
+    return {target: _compiled(target) for target in group}
+
+
+def _compiled(target: Target) -> Compiled:
     made = BUILT / target.triple / ("debug" if QUICK else "release")
     suffix = target.shared_suffix
     if target.system == "darwin" and not _is_at_home(target):
@@ -53,9 +68,9 @@ def compile_for(target: Target) -> Compiled:
     )
 
 
-def check_for(target: Target) -> None:
+def check_for(group: list[Target]) -> None:
     """Whether all of it would compile."""
-    _cargo(target, "check")
+    _cargo(group, "check")
 
 
 def _is_at_home(target: Target) -> bool:
@@ -63,8 +78,59 @@ def _is_at_home(target: Target) -> bool:
     return here().system == target.system == "darwin"
 
 
-def _cargo(target: Target, what: str, *, free_threaded: bool = False) -> None:
-    rust = tools.rust_for(target)
+def _cargo(group: list[Target], what: str, *, free_threaded: bool = False) -> None:
+    first = group[0]
+    rust = tools.rust_for(tuple(group))
+    at_home = _is_at_home(first)
+    profile = "dev" if QUICK else "release"
+    # Elsewhere rustc asks for a tool that only rustup has.
+    strip = "symbols" if at_home or first.system == "linux" else "none"
+    environment = {
+        **os.environ,
+        **rust.environment,
+        "CARGO_TARGET_DIR": str(BUILT),
+        f"CARGO_PROFILE_{profile.upper()}_STRIP": strip,
+        "CARGO_PROFILE_DEV_DEBUG": "false",
+        # Takes twice as long, and what a user downloads is a tenth smaller.
+        "CARGO_PROFILE_RELEASE_LTO": "fat",
+        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1",
+        # For the stable ABI PyO3 has to ask no interpreter, and would find the wrong one.
+        "PYO3_NO_PYTHON": "1",
+        "PYO3_BUILD_EXTENSION_MODULE": "1",
+        "MACOSX_DEPLOYMENT_TARGET": first.libc_version,
+    }
+    # In their place cargo takes what the targets are given below.
+    for name in ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"):
+        environment.pop(name, None)
+    if free_threaded:
+        environment["PYO3_CONFIG_FILE"] = str(FREE_THREADED_PYTHON)
+    if at_home:
+        command = ["cargo", what]
+    else:
+        folder = tools.python_tools()
+        environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
+        command = ["cargo-zigbuild", "zigbuild" if what == "build" else what]
+    for target in group:
+        flags = json.dumps(_flags(target, rust))
+        command += ["--target", target.triple if at_home else target.for_zig]
+        command += ["--config", f"target.{target.triple}.rustflags={flags}"]
+    command += ["--locked"] if QUICK else ["--locked", "--release"]
+    if rust.builds_std:
+        command += ["-Zbuild-std=std,panic_unwind"]
+    packages = list(FREE_THREADED if free_threaded else PACKAGES)
+    if first.is_stand_alone:
+        # Its package has a profile of its own, which forgets what was said of all.
+        command += ["--config", f'profile.{profile}.package.svidex-cli.strip="{strip}"']
+    else:
+        # The command is in the wheel and in the npm package only.
+        packages.remove("svidex-cli")
+    command += [part for package in packages for part in ("-p", package)]
+    # Such as -j2 and --quiet, where others work on the same machine.
+    command += os.environ.get("SVIDEX_CARGO_FLAGS", "").split()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def _flags(target: Target, rust: tools.Rust) -> list[str]:
     flags = [f"--remap-path-prefix={path}={name}" for path, name in _paths(rust)]
     if target.is_musl:
         # zig has the C runtime's objects; Rust's own come with its standard library only.
@@ -75,48 +141,7 @@ def _cargo(target: Target, what: str, *, free_threaded: bool = False) -> None:
     if target.libc == "glibc":
         unwind = unwinder.for_shared_libraries(target, BUILT / target.triple / "unwind")
         flags += [f"-Clink-arg={unwind}"]
-    at_home = _is_at_home(target)
-    profile = "dev" if QUICK else "release"
-    # Elsewhere rustc asks for a tool that only rustup has.
-    strip = "symbols" if at_home or target.system == "linux" else "none"
-    environment = {
-        **os.environ,
-        **rust.environment,
-        "CARGO_TARGET_DIR": str(BUILT),
-        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
-        f"CARGO_PROFILE_{profile.upper()}_STRIP": strip,
-        "CARGO_PROFILE_DEV_DEBUG": "false",
-        # Takes twice as long, and what a user downloads is a tenth smaller.
-        "CARGO_PROFILE_RELEASE_LTO": "fat",
-        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1",
-        # For the stable ABI PyO3 has to ask no interpreter, and would find the wrong one.
-        "PYO3_NO_PYTHON": "1",
-        "PYO3_BUILD_EXTENSION_MODULE": "1",
-        "MACOSX_DEPLOYMENT_TARGET": target.libc_version,
-    }
-    if free_threaded:
-        environment["PYO3_CONFIG_FILE"] = str(FREE_THREADED_PYTHON)
-    if at_home:
-        command = ["cargo", what, "--target", target.triple]
-    else:
-        folder = tools.python_tools()
-        environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
-        verb = "zigbuild" if what == "build" else what
-        command = ["cargo-zigbuild", verb, "--target", target.for_zig]
-    command += ["--locked"] if QUICK else ["--locked", "--release"]
-    if rust.builds_std:
-        command += ["-Zbuild-std=std,panic_unwind"]
-    packages = list(FREE_THREADED if free_threaded else PACKAGES)
-    if target.is_stand_alone:
-        # Its package has a profile of its own, which forgets what was said of all.
-        command += ["--config", f'profile.{profile}.package.svidex-cli.strip="{strip}"']
-    else:
-        # The command is in the wheel and in the npm package only.
-        packages.remove("svidex-cli")
-    command += [part for package in packages for part in ("-p", package)]
-    # Such as -j2 and --quiet, where others work on the same machine.
-    command += os.environ.get("SVIDEX_CARGO_FLAGS", "").split()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return flags
 
 
 def _strip(made: Path, suffix: str) -> None:

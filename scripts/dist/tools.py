@@ -51,7 +51,7 @@ def zig() -> Path:
 
 @dataclass
 class Rust:
-    """A compiler that can build for a target."""
+    """A compiler that can build for a group of targets."""
 
     environment: dict[str, str] = field(default_factory=dict)
     # The standard library is built along with the crates.
@@ -69,20 +69,20 @@ class Rust:
 
 
 @functools.cache
-def rust_for(target: Target) -> Rust:
+def rust_for(targets: tuple[Target, ...]) -> Rust:
     ours = Rust()
-    if ours.has_std(target):
+    missing = [target.triple for target in targets if not ours.has_std(target)]
+    if not missing:
         return ours
     if not shutil.which("apt-get"):
-        raise SystemExit(
-            f"dist: this Rust has no {target.triple}: rustup target add {target.triple}"
-        )
+        names = " ".join(missing)
+        raise SystemExit(f"dist: this Rust has no {names}: rustup target add {names}")
     root = debian.unpack("rust-web", DEBIAN_RUST)
     # The standard library is built by nightly compilers only; its sources are this one's
     # own. Said for all targets: what is built for this machine along with them (macros,
     # build scripts) would be built anew for each otherwise, and all else after it.
     other = Rust({"RUSTC": str(_wrapper(root, "usr/bin/rustc")), "RUSTC_BOOTSTRAP": "1"})
-    other.builds_std = not other.has_std(target)
+    other.builds_std = not all(map(other.has_std, targets))
     return other
 
 
