@@ -6,6 +6,7 @@ import asyncio
 import copy
 import io
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from svidex._hosts import Hosts, origin
 from svidex.testing import FakeProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 VECTORS = json.loads((Path(__file__).parents[3] / "tests/vectors/hosts.json").read_text())
 
@@ -219,6 +220,48 @@ def test_a_body_that_can_be_had_once_is_not_sent_in_part(library: str, server: S
     assert len(server.seen) == 1
     # The next request has another token all the same.
     assert provider.access_token() == "access-token-2"
+
+
+def form(aiohttp: Any, part: Any) -> Any:
+    form = aiohttp.FormData()
+    form.add_field("file", part, filename="upload")
+    return form
+
+
+@pytest.mark.parametrize("shape", ["a pipe", "a pipe in a form", "a generator"])
+@pytest.mark.parametrize("aiohttp_says", [True, False])
+def test_nor_by_aiohttp(
+    shape: str, aiohttp_says: bool, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aiohttp = pytest.importorskip("aiohttp")
+    if not aiohttp_says:
+        # Before 3.14 not of a form's parts, nor of a body that was sent in part.
+        monkeypatch.setattr(aiohttp.MultipartWriter, "consumed", False)
+        monkeypatch.setattr(aiohttp.payload.Payload, "consumed", False)
+    reading, writing = os.pipe()
+    os.write(writing, b"once")
+    os.close(writing)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"once"
+
+    with os.fdopen(reading, "rb") as pipe:
+        body: Any = {"a pipe": pipe, "a generator": chunks()}.get(shape)
+        provider = FakeProvider()
+        auth = svidex.auth(provider, hosts=[server.url])
+        content = body or form(aiohttp, pipe)
+        assert aiohttp_post(aiohttp)(auth, server.url, {"content": content}) == 401
+    assert [body.count(b"once") for _, _, body in server.seen] == [1]
+    assert provider.access_token() == "access-token-2"
+
+
+@pytest.mark.parametrize("part", [b"twice", "twice", io.BytesIO(b"twice")], ids=type)
+def test_a_form_of_aiohttp_is_sent_whole_again(part: Any, server: Server) -> None:
+    aiohttp = pytest.importorskip("aiohttp")
+    auth = svidex.auth(FakeProvider(), hosts=[server.url])
+    body = form(aiohttp, part)
+    assert aiohttp_post(aiohttp)(auth, server.url, {"content": body}) == 200
+    assert [body.count(b"twice") for _, _, body in server.seen] == [1, 1]
 
 
 def test_a_prepared_request_of_requests_can_be_sent_again(server: Server) -> None:

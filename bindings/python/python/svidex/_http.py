@@ -152,7 +152,7 @@ class _Auth:
             response = await handler(request)
             if not invalidated(self._provider, used, response.status, again=False):
                 return response
-            if getattr(request.body, "consumed", False):
+            if not _can_be_read_again(request.body):
                 return response
             newer = await self._provider.access_token_async()
         except Error as error:
@@ -303,6 +303,30 @@ def _rewound(request: Any) -> bool:
     except (AttributeError, OSError, ValueError):
         return False
     return True
+
+
+def _can_be_read_again(body: Any) -> bool:
+    """The same, for what aiohttp sends. It finds the start of a file by itself.
+
+    That a body is `consumed` aiohttp says since 3.12.1, of parts since 3.14, and then
+    also of one that was sent in part when the answer came.
+    """
+    if isinstance(body, bytes):
+        return True
+    parts = getattr(body, "_parts", None)
+    if parts is not None:
+        return all(_can_be_read_again(part) for part, *_ in parts)
+    value = getattr(body, "_value", None)
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return True
+    if getattr(body, "consumed", True):
+        return False
+    if getattr(body, "_cached_chunks", None) is not None:
+        return True
+    try:
+        return bool(value.seekable())  # type: ignore[union-attr]
+    except (AttributeError, ValueError):
+        return False
 
 
 def _carries(request: Any, token: str) -> bool:

@@ -44,7 +44,7 @@ _PLACEHOLDER = "Bearer svidex"
 _OPENAI_HOSTS = Hosts()
 
 # Those of a resource that have sockets of their own.
-_WITH_SOCKETS = ("translations", "sideband", "forks")
+_WITH_SOCKETS = ("translations", "sideband", "forks", "responses")
 
 
 class _Ours:
@@ -54,8 +54,6 @@ class _Ours:
     _tokens: TokenProvider | None
     # Which of the provider's methods the SDK's class wants as its key.
     _key: str
-    _client: Any
-    base_url: Any
 
     def __init__(self, provider: TokenProvider | None = None, /, **options: Any) -> None:
         tokens = self._settle(provider, options)
@@ -64,22 +62,29 @@ class _Ours:
             options["api_key"] = getattr(tokens, self._key)
         super().__init__(**options)
 
-    def copy(self, **changes: Any) -> Self:
-        return super().copy(**self._for_copy(changes))  # type: ignore[misc,no-any-return]
+    # Those of the SDK, and of its types.
+    if not TYPE_CHECKING:
 
-    with_options = copy
+        def copy(self, **changes: Any) -> Self:
+            return super().copy(**self._for_copy(changes))
 
-    @cached_property
-    def responses(self) -> Any:
-        return self._watched(self._made("responses"))
+        with_options = copy
 
-    @cached_property
-    def realtime(self) -> Any:
-        return self._watched(self._made("realtime"))
+        @cached_property
+        def responses(self) -> Any:
+            return self._watched(self._made("responses"))
 
-    @cached_property
-    def live(self) -> Any:
-        return self._watched(self._made("live"))
+        @cached_property
+        def realtime(self) -> Any:
+            return self._watched(self._made("realtime"))
+
+        @cached_property
+        def live(self) -> Any:
+            return self._watched(self._made("live"))
+
+        @cached_property
+        def beta(self) -> Any:
+            return self._watched(self._made("beta"))
 
     def _settle(
         self, provider: TokenProvider | None, options: dict[str, Any]
@@ -119,20 +124,42 @@ class _Ours:
         """For a request that is to have a token: not for one with a header of the
         caller's own, and not for one to a foreign host.
         """
-        if self._tokens is None or request.headers.get("Authorization") != _PLACEHOLDER:
+        sent = request.headers.get_list("Authorization")
+        if self._tokens is None or _PLACEHOLDER not in sent:
             return None
-        url, base = request.url, self.base_url
+        if own := [value for value in sent if value != _PLACEHOLDER]:
+            # Version 2 of the SDK sends one whose name has other capitals beside its own.
+            request.headers["Authorization"] = own[-1]
+            return None
+        sdk: Any = self
+        url, base = request.url, sdk.base_url
         to = origin(url.scheme, url.host, url.port)
         if to != origin(base.scheme, base.host, base.port) and to not in _OPENAI_HOSTS:
             del request.headers["Authorization"]
             return None
         return Attempt(request, self._tokens)
 
+    def _asks_by_itself(self, options: Any) -> bool:
+        """Whether the SDK is to ask for the key of this request."""
+        if self._tokens is None:
+            return True
+        is_socket = options.url.startswith(("ws:", "wss:"))
+        return is_socket and _authorization(options.headers or {}) is None
+
+    def _with_own(self, headers: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The headers of a handshake that is to have none of our tokens."""
+        if _authorization(headers) is not None:
+            return headers
+        sdk: Any = self
+        own = _authorization(sdk._custom_headers)
+        return None if own is None else {**headers, "Authorization": own}
+
     def _outside_of_requests(self, error: Error) -> Exception:
         """A failure where the SDK retries nothing: at the handshake of a socket."""
         if not error.retryable:
             return as_error_of("httpx", error)
-        request = self._client.build_request("GET", self.base_url)
+        sdk: Any = self
+        request = sdk._client.build_request("GET", sdk.base_url)
         return _openai.APIConnectionError(message=str(error), request=request)
 
     def _made(self, name: str) -> Any:
@@ -174,7 +201,7 @@ class OpenAI(_Ours, _openai.OpenAI):
     _key = "access_token"
 
     def _prepare_options(self, options: Any) -> Any:
-        if self._tokens is None or options.url.startswith(("ws:", "wss:")):
+        if self._asks_by_itself(options):
             return super()._prepare_options(options)
         # Past the SDK's own, which would ask for a key where a failure is not retried.
         return super(_openai.OpenAI, self)._prepare_options(options)
@@ -215,8 +242,8 @@ class OpenAI(_Ours, _openai.OpenAI):
                 raise self._outside_of_requests(error) from error
 
         def connecting(query: Any, headers: Mapping[str, Any]) -> Any:
-            if _has_authorization(headers):
-                return connect(query, headers)
+            if (own := self._with_own(headers)) is not None:
+                return connect(query, own)
             used = token()
             try:
                 return connect(query, _with_token(headers, used))
@@ -242,7 +269,7 @@ class AsyncOpenAI(_Ours, _openai.AsyncOpenAI):
     _key = "access_token_async"
 
     async def _prepare_options(self, options: Any) -> Any:
-        if self._tokens is None or options.url.startswith(("ws:", "wss:")):
+        if self._asks_by_itself(options):
             return await super()._prepare_options(options)
         # Past the SDK's own, which would ask for a key where a failure is not retried.
         return await super(_openai.AsyncOpenAI, self)._prepare_options(options)
@@ -283,8 +310,8 @@ class AsyncOpenAI(_Ours, _openai.AsyncOpenAI):
                 raise self._outside_of_requests(error) from error
 
         async def connecting(query: Any, headers: Mapping[str, Any]) -> Any:
-            if _has_authorization(headers):
-                return await connect(query, headers)
+            if (own := self._with_own(headers)) is not None:
+                return await connect(query, own)
             used = await token()
             try:
                 return await connect(query, _with_token(headers, used))
@@ -300,8 +327,10 @@ class AsyncOpenAI(_Ours, _openai.AsyncOpenAI):
         return connecting
 
 
-def _has_authorization(headers: Mapping[str, Any]) -> bool:
-    return any(name.lower() == "authorization" for name in headers)
+def _authorization(headers: Mapping[str, Any]) -> Any:
+    """The value, a text or the SDK's `Omit`; None if there is none."""
+    values = (value for name, value in headers.items() if name.lower() == "authorization")
+    return next(values, None)
 
 
 def _with_token(headers: Mapping[str, Any], token: str) -> dict[str, Any]:
