@@ -62,6 +62,34 @@ def test_several_providers_are_one_source(make_provider: MakeProvider) -> None:
     assert [one.attributes["audience"] for one in held] == sorted(audiences * 2)
 
 
+def test_providers_of_one_audience_are_one_series(make_provider: MakeProvider) -> None:
+    """Prometheus drops a series that comes twice, and OpenTelemetry has the last one win."""
+    client = pytest.importorskip("prometheus_client")
+    providers = [make_provider(), make_provider(), make_provider(audience="https://a.example")]
+    for provider in providers[:2]:
+        provider.get_token()
+    providers[0].access_token()
+    registry = client.CollectorRegistry()
+    registry.register(svidex.metrics.Collector(providers))
+    lines = client.generate_latest(registry).decode().splitlines()
+    series = [line.partition("} ")[0] for line in lines if not line.startswith("#")]
+    assert sorted(set(series)) == sorted(series)
+    audience = 'audience="https://api.openai.com/v1"'
+    # Counts are added.
+    assert f'svidex_subject_token_fetches_total{{{audience},outcome="success"}} 2.0' in lines
+    assert f'svidex_access_token_exchanges_total{{{audience},outcome="success"}} 1.0' in lines
+    # And who looks for trouble sees the one that has it.
+    assert f'svidex_token_held{{{audience},token="subject"}} 1.0' in lines
+    assert f'svidex_token_held{{{audience},token="access"}} 0.0' in lines
+
+    pytest.importorskip("opentelemetry.metrics")
+    meter = Meter()
+    svidex.metrics.observe(providers, meter)
+    for callback in meter.callbacks.values():
+        attributes = [str(sorted(one.attributes.items())) for one in callback(None)]
+        assert len(set(attributes)) == len(attributes)
+
+
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_vector(vector: dict[str, Any]) -> None:
     given = vector["given"]

@@ -105,15 +105,17 @@ def test_copies_are_the_same_provider(provider: svidex.Provider) -> None:
         pickle.dumps(provider)
 
 
-def test_a_subinterpreter_is_refused_with_a_sentence() -> None:
+@pytest.mark.parametrize("kind", ["legacy", "isolated"])
+def test_a_subinterpreter_is_refused_with_a_sentence(kind: str) -> None:
     program = """
 import sys
+kind = sys.argv[1]
 try:
     import _interpreters as interpreters
-    other, run = interpreters.create("legacy"), interpreters.exec
+    other, run = interpreters.create(kind), interpreters.exec
 except ImportError:  # Before Python 3.13.
     import _xxsubinterpreters as interpreters
-    other, run = interpreters.create(isolated=False), interpreters.run_string
+    other, run = interpreters.create(isolated=kind == "isolated"), interpreters.run_string
 def refused():
     run(other, '''
 import sys
@@ -130,7 +132,8 @@ refused()
 interpreters.destroy(other)
 svidex.Provider(endpoint_socket="unix:/nowhere").close()
 """
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    command = [sys.executable, "-c", program, kind]
+    ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("works in the main interpreter of a process only") == 2
 
@@ -150,6 +153,9 @@ def test_a_token_with_what_is_known_about_it(
     assert cold.text not in repr(cold)
     with pytest.raises(AttributeError, match="immutable"):
         cold.text = ""
+    assert copy.deepcopy({"of": cold})["of"] is copy.copy(cold) is cold
+    unpickled = pickle.loads(pickle.dumps(cold))
+    assert (unpickled.text, repr(unpickled)) == (cold.text, repr(cold))
     svid = asyncio.run(provider.get_token_details_async())
     assert (svid.text, svid.scope) == (provider.get_token(), None)
     assert asyncio.run(provider.access_token_details_async()).text == cold.text

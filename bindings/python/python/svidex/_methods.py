@@ -7,8 +7,19 @@ is called faster on an object of its very class.
 
 from __future__ import annotations
 
-from ._svidex import Provider, TokenKind, __version__, _not_read
 from ._token import Token
+
+try:
+    from ._svidex import Provider, TokenKind, __version__, _not_read
+except ImportError as error:
+    # The interpreter's own refusal, of one that shares no GIL, comes before ours.
+    if "subinterpreters" not in str(error):
+        raise
+    raise ImportError(
+        "svidex works in the main interpreter of a process only, and this is a "
+        "subinterpreter (of concurrent.interpreters, or an InterpreterPoolExecutor's): use "
+        "threads or processes"
+    ) from error
 
 __all__ = ["Provider", "__version__"]
 

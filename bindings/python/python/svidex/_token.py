@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import Any
 
 
 class TokenText(str):
@@ -60,6 +61,15 @@ class Token:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a svidex.Token is immutable: {name} cannot be set")
+
+    def __copy__(self) -> Token:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Token:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Token, (self.text, self.expires_at_unix_ms, self.spiffe_id, self.scope)
 
     def __repr__(self) -> str:
         return (

@@ -5,7 +5,8 @@
     prometheus_client.REGISTRY.register(svidex.metrics.Collector(provider))
 
 A program with several providers names all of them in one call, as a list: metrics of
-one name have one source. They are told apart by the attribute `audience`.
+one name have one source. They are told apart by the attribute `audience`. Those of one
+audience are shown as one: their counts are added, and of the rest it is the worst.
 
 Everything comes from `Provider.status()`, which never blocks, at the moment when it
 is asked for. Neither library is imported by this module before it is used.
@@ -33,6 +34,8 @@ class Metric(NamedTuple):
     description: str
     is_counter: bool
     read: Callable[[Status], Iterable[tuple[dict[str, str], float]]]
+    together: Callable[[Iterable[float]], float]
+    """Of several providers of one audience: a series must not come twice."""
 
 
 def _counts(ended: int, failed: int) -> Iterator[tuple[dict[str, str], float]]:
@@ -53,6 +56,7 @@ METRICS = (
         "Attempts to get a JWT-SVID that have ended.",
         True,
         lambda status: _counts(status.fetches, status.fetch_failures),
+        sum,
     ),
     Metric(
         "svidex.access_token.exchanges",
@@ -60,6 +64,7 @@ METRICS = (
         "Attempts to exchange that have ended.",
         True,
         lambda status: _counts(status.exchanges, status.exchange_failures),
+        sum,
     ),
     Metric(
         "svidex.token.remaining",
@@ -67,6 +72,7 @@ METRICS = (
         "What is left of the life of a token that is held.",
         False,
         lambda status: _of_tokens(status, "expires_in_seconds"),
+        min,
     ),
     Metric(
         "svidex.token.age",
@@ -74,6 +80,7 @@ METRICS = (
         "How long a token has been held.",
         False,
         lambda status: _of_tokens(status, "age_seconds"),
+        max,
     ),
     Metric(
         "svidex.token.held",
@@ -84,6 +91,7 @@ METRICS = (
             ({"token": "subject"}, float(status.subject_token is not None)),
             ({"token": "access"}, float(status.access_token is not None)),
         ],
+        min,
     ),
 )
 
@@ -135,6 +143,10 @@ def _each(provider: Provider | Iterable[Provider]) -> tuple[Provider, ...]:
 def _samples(
     metric: Metric, statuses: Iterable[Status]
 ) -> Iterator[tuple[dict[str, str], float]]:
+    found: dict[tuple[tuple[str, str], ...], list[float]] = {}
     for status in statuses:
         for attributes, value in metric.read(status):
-            yield {**attributes, "audience": status.audience}, value
+            labels = {**attributes, "audience": status.audience}
+            found.setdefault(tuple(labels.items()), []).append(value)
+    for series, values in found.items():
+        yield dict(series), metric.together(values)
