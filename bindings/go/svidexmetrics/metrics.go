@@ -8,6 +8,7 @@ package svidexmetrics
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,36 +31,69 @@ type Sample struct {
 	// Label and Of tell the samples of a metric apart: "outcome" is "success" or
 	// "failure", "token" is "subject" or "access".
 	Label, Of string
+	Audience  string
 	Value     float64
 }
 
-// Read gives the metrics of a status.
-func Read(status svidex.Status) []Metric {
+// Read gives the metrics of a program's providers. Those of one audience have their
+// counts added, and of the rest the worst is shown: a series must not come twice.
+func Read(statuses ...svidex.Status) []Metric {
 	return []Metric{
 		{
-			"svidex.subject_token.fetches", "{fetch}", "Attempts to get a JWT-SVID that have ended.",
-			true, counts(status.Fetches, status.FetchFailures),
+			"svidex.subject_token.fetches", "{fetch}", "Attempts to get a JWT-SVID that have ended.", true,
+			together(statuses, sum, func(s svidex.Status) []Sample { return counts(s.Fetches, s.FetchFailures) }),
 		},
 		{
-			"svidex.access_token.exchanges", "{exchange}", "Attempts to exchange that have ended.",
-			true, counts(status.Exchanges, status.ExchangeFailures),
+			"svidex.access_token.exchanges", "{exchange}", "Attempts to exchange that have ended.", true,
+			together(statuses, sum, func(s svidex.Status) []Sample { return counts(s.Exchanges, s.ExchangeFailures) }),
 		},
 		{
-			"svidex.token.remaining", "s", "What is left of the life of a token that is held.",
-			false, held(status, func(t *svidex.TokenStatus) float64 { return t.ExpiresIn.Seconds() }),
+			"svidex.token.remaining", "s", "What is left of the life of a token that is held.", false,
+			together(statuses, lowest, func(s svidex.Status) []Sample {
+				return held(s, func(t *svidex.TokenStatus) float64 { return t.ExpiresIn.Seconds() })
+			}),
 		},
 		{
-			"svidex.token.age", "s", "How long a token has been held.",
-			false, held(status, func(t *svidex.TokenStatus) float64 { return t.Age.Seconds() }),
+			"svidex.token.age", "s", "How long a token has been held.", false,
+			together(statuses, highest, func(s svidex.Status) []Sample {
+				return held(s, func(t *svidex.TokenStatus) float64 { return t.Age.Seconds() })
+			}),
 		},
 		{
-			"svidex.token.held", "{token}", "1 while an unexpired token is held, else 0.",
-			false, []Sample{
-				{"token", "subject", float64(len(present(status.SubjectToken)))},
-				{"token", "access", float64(len(present(status.AccessToken)))},
-			},
+			"svidex.token.held", "{token}", "1 while an unexpired token is held, else 0.", false,
+			together(statuses, lowest, func(s svidex.Status) []Sample {
+				return []Sample{
+					{Label: "token", Of: "subject", Value: float64(len(present(s.SubjectToken)))},
+					{Label: "token", Of: "access", Value: float64(len(present(s.AccessToken)))},
+				}
+			}),
 		},
 	}
+}
+
+func sum(a, b float64) float64     { return a + b }
+func lowest(a, b float64) float64  { return min(a, b) }
+func highest(a, b float64) float64 { return max(a, b) }
+
+func together(
+	statuses []svidex.Status, of func(a, b float64) float64, read func(svidex.Status) []Sample,
+) []Sample {
+	var all []Sample
+	for _, status := range statuses {
+		for _, sample := range read(status) {
+			sample.Audience = status.Audience
+			same := slices.IndexFunc(all, func(other Sample) bool {
+				other.Value = sample.Value
+				return other == sample
+			})
+			if same < 0 {
+				all = append(all, sample)
+			} else {
+				all[same].Value = of(all[same].Value, sample.Value)
+			}
+		}
+	}
+	return all
 }
 
 // Handler answers with the metrics in Prometheus's text format. All providers of a
@@ -77,7 +111,7 @@ func Handler(providers ...Provider) http.Handler {
 
 func exposition(statuses []svidex.Status) string {
 	var text strings.Builder
-	for i, metric := range Read(svidex.Status{}) {
+	for _, metric := range Read(statuses...) {
 		name, kind := strings.ReplaceAll(metric.Name, ".", "_"), "gauge"
 		if metric.Unit == "s" {
 			name += "_seconds"
@@ -86,27 +120,28 @@ func exposition(statuses []svidex.Status) string {
 			name, kind = name+"_total", "counter"
 		}
 		fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %s %s\n", name, metric.Description, name, kind)
-		for _, status := range statuses {
-			for _, sample := range Read(status)[i].Samples {
-				value := strconv.FormatFloat(sample.Value, 'f', -1, 64)
-				fmt.Fprintf(&text, "%s{%s=%q,audience=%q} %s\n", name, sample.Label, sample.Of, status.Audience, value)
-			}
+		for _, sample := range metric.Samples {
+			value := strconv.FormatFloat(sample.Value, 'f', -1, 64)
+			fmt.Fprintf(&text, "%s{%s=%q,audience=%q} %s\n", name, sample.Label, sample.Of, sample.Audience, value)
 		}
 	}
 	return text.String()
 }
 
 func counts(ended, failed uint64) []Sample {
-	return []Sample{{"outcome", "success", float64(ended - failed)}, {"outcome", "failure", float64(failed)}}
+	return []Sample{
+		{Label: "outcome", Of: "success", Value: float64(ended - failed)},
+		{Label: "outcome", Of: "failure", Value: float64(failed)},
+	}
 }
 
 func held(status svidex.Status, of func(*svidex.TokenStatus) float64) []Sample {
 	var samples []Sample
 	for _, token := range present(status.SubjectToken) {
-		samples = append(samples, Sample{"token", "subject", of(token)})
+		samples = append(samples, Sample{Label: "token", Of: "subject", Value: of(token)})
 	}
 	for _, token := range present(status.AccessToken) {
-		samples = append(samples, Sample{"token", "access", of(token)})
+		samples = append(samples, Sample{Label: "token", Of: "access", Value: of(token)})
 	}
 	return samples
 }

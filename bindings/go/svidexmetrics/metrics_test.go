@@ -29,17 +29,28 @@ func (t *token) status() *svidex.TokenStatus {
 	}
 }
 
+type given struct {
+	audience         string
+	Fetches          uint64
+	FetchFailures    uint64 `json:"fetch_failures"`
+	Exchanges        uint64
+	ExchangeFailures uint64 `json:"exchange_failures"`
+	SubjectToken     *token `json:"subject_token"`
+	AccessToken      *token `json:"access_token"`
+}
+
+func (g *given) Status() svidex.Status {
+	return svidex.Status{
+		Audience: cmp.Or(g.audience, "https://api.openai.com/v1"),
+		Fetches:  g.Fetches, FetchFailures: g.FetchFailures,
+		Exchanges: g.Exchanges, ExchangeFailures: g.ExchangeFailures,
+		SubjectToken: g.SubjectToken.status(), AccessToken: g.AccessToken.status(),
+	}
+}
+
 type vector struct {
 	ID       string
-	audience string
-	Given    struct {
-		Fetches          uint64
-		FetchFailures    uint64 `json:"fetch_failures"`
-		Exchanges        uint64
-		ExchangeFailures uint64 `json:"exchange_failures"`
-		SubjectToken     *token `json:"subject_token"`
-		AccessToken      *token `json:"access_token"`
-	}
+	Given    []*given
 	Expected []struct {
 		Name   string
 		Labels map[string]string
@@ -47,14 +58,12 @@ type vector struct {
 	}
 }
 
-func (v *vector) Status() svidex.Status {
-	given := v.Given
-	return svidex.Status{
-		Audience: cmp.Or(v.audience, "https://api.openai.com/v1"),
-		Fetches:  given.Fetches, FetchFailures: given.FetchFailures,
-		Exchanges: given.Exchanges, ExchangeFailures: given.ExchangeFailures,
-		SubjectToken: given.SubjectToken.status(), AccessToken: given.AccessToken.status(),
+func (v *vector) statuses() []svidex.Status {
+	var all []svidex.Status
+	for _, given := range v.Given {
+		all = append(all, given.Status())
 	}
+	return all
 }
 
 func vectors(t *testing.T) []vector {
@@ -73,7 +82,7 @@ func TestVectors(t *testing.T) {
 	for _, vector := range vectors(t) {
 		t.Run(vector.ID, func(t *testing.T) {
 			seen := vector.Expected[:0:0]
-			for _, metric := range Read(vector.Status()) {
+			for _, metric := range Read(vector.statuses()...) {
 				for _, sample := range metric.Samples {
 					one := vector.Expected[0]
 					one.Name, one.Labels, one.Value = metric.Name, map[string]string{sample.Label: sample.Of}, sample.Value
@@ -88,9 +97,9 @@ func TestVectors(t *testing.T) {
 }
 
 func TestHandler(t *testing.T) {
-	provider, other, recorder := vectors(t)[1], vectors(t)[0], httptest.NewRecorder()
+	provider, other, recorder := vectors(t)[1].Given[0], vectors(t)[0].Given[0], httptest.NewRecorder()
 	other.audience = "https://api.anthropic.com"
-	Handler(&provider, &other).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(provider, other).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	text := recorder.Body.String()
 	for _, line := range []string{
 		"# TYPE svidex_access_token_exchanges_total counter",

@@ -7,7 +7,8 @@
  * ```
  *
  * A program with several providers gives all of them in one call, as an array: metrics of
- * one name have one source. They are told apart by the attribute `audience`.
+ * one name have one source. They are told apart by the attribute `audience`. Those of one
+ * audience are shown as one: their counts are added, and of the rest it is the worst.
  *
  * Everything comes from `provider.status()`, which never blocks, when it is asked for.
  *
@@ -30,6 +31,8 @@ export interface Metric {
   readonly description: string;
   readonly isCounter: boolean;
   read(status: Status): Sample[];
+  /** Of several providers of one audience: a series must not come twice. */
+  together(one: number, other: number): number;
 }
 
 /** What is used of a `Meter` of `@opentelemetry/api`. */
@@ -49,6 +52,8 @@ const counts = (ended: number, failed: number): Sample[] => [
   { labels: { outcome: 'failure' }, value: failed },
 ];
 
+const sum = (one: number, other: number) => one + other;
+
 const tokens = (status: Status, value: (token: TokenStatus | null) => number | undefined) =>
   (['subject', 'access'] as const).flatMap((token) => {
     const read = value(token === 'subject' ? status.subjectToken : status.accessToken);
@@ -63,6 +68,7 @@ export const METRICS: readonly Metric[] = [
     description: 'Attempts to get a JWT-SVID that have ended.',
     isCounter: true,
     read: (status) => counts(status.fetches, status.fetchFailures),
+    together: sum,
   },
   {
     name: 'svidex.access_token.exchanges',
@@ -70,6 +76,7 @@ export const METRICS: readonly Metric[] = [
     description: 'Attempts to exchange that have ended.',
     isCounter: true,
     read: (status) => counts(status.exchanges, status.exchangeFailures),
+    together: sum,
   },
   {
     name: 'svidex.token.remaining',
@@ -77,6 +84,7 @@ export const METRICS: readonly Metric[] = [
     description: 'What is left of the life of a token that is held.',
     isCounter: false,
     read: (status) => tokens(status, (token) => token?.expiresInSeconds),
+    together: Math.min,
   },
   {
     name: 'svidex.token.age',
@@ -84,6 +92,7 @@ export const METRICS: readonly Metric[] = [
     description: 'How long a token has been held.',
     isCounter: false,
     read: (status) => tokens(status, (token) => token?.ageSeconds),
+    together: Math.max,
   },
   {
     name: 'svidex.token.held',
@@ -91,6 +100,7 @@ export const METRICS: readonly Metric[] = [
     description: '1 while an unexpired token is held, else 0.',
     isCounter: false,
     read: (status) => tokens(status, (token) => Number(token !== null)),
+    together: Math.min,
   },
 ];
 
@@ -100,19 +110,27 @@ export type Observed = Pick<Provider, 'status'> | readonly Pick<Provider, 'statu
 const statuses = (observed: Observed): Status[] =>
   [observed].flat().map((provider) => provider.status());
 
-const samples = (read: Metric['read'], all: readonly Status[]): Sample[] =>
-  all.flatMap((status) =>
-    read(status).map(({ labels, value }) => {
-      return { labels: { ...labels, audience: status.audience }, value };
-    }),
-  );
+function samples({ read, together }: Metric, all: readonly Status[]): Sample[] {
+  const found = new Map<string, Sample>();
+  for (const status of all) {
+    for (const sample of read(status)) {
+      const labels = { ...sample.labels, audience: status.audience };
+      const series = JSON.stringify(labels);
+      const same = found.get(series);
+      const value = same ? together(same.value, sample.value) : sample.value;
+      found.set(series, { labels, value });
+    }
+  }
+  return [...found.values()];
+}
 
 /** Registers the metrics with an OpenTelemetry `Meter`. */
 export function observe(provider: Observed, meter: Meter): void {
-  for (const { name, unit, description, isCounter, read } of METRICS) {
+  for (const metric of METRICS) {
+    const { name, unit, description, isCounter } = metric;
     const create = isCounter ? 'createObservableCounter' : 'createObservableGauge';
     meter[create](name, { unit, description }).addCallback((result) => {
-      for (const { labels, value } of samples(read, statuses(provider))) {
+      for (const { labels, value } of samples(metric, statuses(provider))) {
         result.observe(value, labels);
       }
     });
@@ -123,10 +141,11 @@ export function observe(provider: Observed, meter: Meter): void {
 export function exposition(provider: Observed): string {
   const all = statuses(provider);
   const quoted = (text: string) => JSON.stringify(text);
-  return METRICS.map(({ name, unit, description, isCounter, read }) => {
+  return METRICS.map((metric) => {
+    const { name, unit, description, isCounter } = metric;
     const suffix = `${unit === 's' ? '_seconds' : ''}${isCounter ? '_total' : ''}`;
     const family = name.replaceAll('.', '_') + suffix;
-    const lines = samples(read, all).map(({ labels, value }) => {
+    const lines = samples(metric, all).map(({ labels, value }) => {
       const text = Object.entries(labels).map(([label, of]) => `${label}=${quoted(of)}`);
       return `${family}{${text}} ${value}\n`;
     });

@@ -29,14 +29,14 @@ for (const { id, given, expected } of JSON.parse(readFileSync(vectors))) {
       addCallback: (callback) =>
         callback({ observe: (value, labels) => seen.push({ name, labels, value }) }),
     });
-    observe(providerOf(given), { createObservableCounter: create, createObservableGauge: create });
+    observe(given.map(providerOf), { createObservableCounter: create, createObservableGauge: create });
     const whole = expected.map((one) => ({ ...one, labels: { ...one.labels, audience } }));
     assert.deepEqual(seen, whole);
   });
 }
 
 test('several providers are one source', () => {
-  const [{ given }] = JSON.parse(readFileSync(vectors));
+  const [given] = JSON.parse(readFileSync(vectors))[0].given;
   const other = { ...providerOf(given).status(), audience: 'https://api.anthropic.com' };
   const text = exposition([providerOf(given), { status: () => other }]);
   assert.equal(text.match(/^# TYPE svidex_token_held gauge$/gm).length, 1);
@@ -46,7 +46,7 @@ test('several providers are one source', () => {
 });
 
 test("Prometheus's text", () => {
-  const { given } = JSON.parse(readFileSync(vectors))[1];
+  const [given] = JSON.parse(readFileSync(vectors))[1].given;
   const text = exposition(providerOf(given));
   assert.match(text, /^# TYPE svidex_access_token_exchanges_total counter$/m);
   const line = `svidex_token_remaining_seconds{token="access",audience="${audience}"} 248`;

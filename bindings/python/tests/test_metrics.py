@@ -92,14 +92,24 @@ def test_providers_of_one_audience_are_one_series(make_provider: MakeProvider) -
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_vector(vector: dict[str, Any]) -> None:
-    given = vector["given"]
-    for token in ("subject_token", "access_token"):
-        given[token] = given[token] and SimpleNamespace(**given[token])
+    statuses: Any = [
+        SimpleNamespace(
+            **given
+            | {
+                name: given[name] and SimpleNamespace(**given[name])
+                for name in ("subject_token", "access_token")
+            },
+            audience="https://api.openai.com/v1",
+        )
+        for given in vector["given"]
+    ]
     seen = [
         {"name": metric.name, "labels": labels, "value": value}
         for metric in svidex.metrics.METRICS
-        for labels, value in metric.read(SimpleNamespace(**given))  # type: ignore[arg-type]
+        for labels, value in svidex.metrics._samples(metric, statuses)
     ]
+    for expected in vector["expected"]:
+        expected["labels"]["audience"] = "https://api.openai.com/v1"
     assert seen == vector["expected"]
 
 
