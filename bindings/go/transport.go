@@ -36,8 +36,11 @@ type TokenProvider interface {
 // no provider, is an [ErrInvalidConfig]. Errors for want of a token are *[Error],
 // within the *[url.Error] of the client.
 func NewTransport(provider TokenProvider, base http.RoundTripper, hosts ...string) (http.RoundTripper, error) {
-	if provider == nil {
+	if bearer.IsMissing(provider) {
 		return nil, &Error{Kind: ErrInvalidConfig, Message: "the provider must not be nil"}
+	}
+	if base != nil && bearer.IsMissing(base) {
+		return nil, &Error{Kind: ErrInvalidConfig, Message: "the base must be nil itself, and not a nil pointer"}
 	}
 	if len(hosts) == 0 {
 		hosts = apiHosts

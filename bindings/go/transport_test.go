@@ -1,6 +1,7 @@
 package svidex_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	svidex "github.com/svidex/svidex/bindings/go"
 	"github.com/svidex/svidex/bindings/go/internal/emulator"
@@ -234,7 +236,45 @@ type closing struct {
 func (c *closing) CloseIdleConnections() { c.closed++ }
 
 func TestTransportOfNobodySaysSoAtOnce(t *testing.T) {
-	if _, err := svidex.NewTransport(nil, nil); !errors.Is(err, svidex.ErrInvalidConfig) {
-		t.Errorf("got %v", err)
+	var base *http.Transport
+	for _, err := range []error{
+		second(svidex.NewTransport(nil, nil)),
+		second(svidex.NewTransport((*svidex.Provider)(nil), nil)),
+		second(svidex.NewTransport((*svidextest.Provider)(nil), nil)),
+		second(svidex.NewTransport(&svidextest.Provider{}, base)),
+		second(new(svidex.Provider).AccessToken(t.Context())),
+		second(new(svidex.Provider).GetToken(t.Context())),
+	} {
+		if !errors.Is(err, svidex.ErrInvalidConfig) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// losing is a provider whose second access token never comes.
+type losing struct{ svidextest.Provider }
+
+func (l *losing) AccessToken(ctx context.Context) (string, error) {
+	if len(l.Invalidated()) == 0 {
+		return l.Provider.AccessToken(ctx)
+	}
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+func TestTransportEndsWithItsContextWhileItWaitsForTheSecondToken(t *testing.T) {
+	s := serve(t, "access-token-1")
+	provider := &losing{}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := clientFor(t, provider, s.URL).Do(request)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, %v", response, err)
 	}
 }

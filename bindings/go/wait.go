@@ -47,6 +47,9 @@ const pastDeadline = time.Second
 // read gets a token that is not yet at hand as a Go string. A new one that the
 // native library has in memory waits for nobody, as little as later reads of it.
 func (p *Provider) read(ctx context.Context, kind tokenKind, isInMemory bool) (string, error) {
+	if p.handle == nil {
+		return "", &Error{Kind: ErrInvalidConfig, Message: "a Provider is made by New or NewFromEnv"}
+	}
 	if isInMemory {
 		if text, _, ok := p.fromMemory(kind); ok {
 			return text, nil

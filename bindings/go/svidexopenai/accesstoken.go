@@ -18,10 +18,18 @@ import (
 // token stays.
 //
 // Errors are *[svidex.Error]. One that no retry can cure ends the SDK's retries.
+// Without a provider each request fails with [svidex.ErrInvalidConfig].
 func WithAccessToken(provider svidex.TokenProvider) option.RequestOption {
+	if bearer.IsMissing(provider) {
+		return option.WithMiddleware(func(request *http.Request, _ option.MiddlewareNext) (*http.Response, error) {
+			return refuse(request, errNoProvider)
+		})
+	}
 	tokens := accessTokens{bearer.Sender{Tokens: provider}}
 	return option.WithMiddleware(tokens.authenticate)
 }
+
+var errNoProvider = &svidex.Error{Kind: svidex.ErrInvalidConfig, Message: "the provider must not be nil"}
 
 type accessTokens struct{ bearer.Sender }
 
@@ -30,7 +38,11 @@ func (a *accessTokens) authenticate(request *http.Request, next option.Middlewar
 	if err != nil {
 		return refuse(request, err)
 	}
-	return a.Send(request, token, next)
+	response, err := a.Send(request, token, next)
+	if response == nil && err != nil {
+		return refuse(request, err)
+	}
+	return response, err
 }
 
 // refuse ends a request for which there is no token. The SDK retries whatever

@@ -16,10 +16,13 @@ import (
 // which it does not scale to a token's life, the SDK would exchange on every
 // request. That makes one exchange for each SVID that lives 75 seconds or more;
 // where yours live long, set more, but less than a fifth of their life. If the
-// provider lacks one of the two IDs, the first request fails with the error that
-// names it.
+// provider lacks one of the two IDs, or is nil, the first request fails with the
+// error that says so.
 func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
-	identity, err := provider.WorkloadIdentity()
+	identity, err := svidex.WorkloadIdentity{}, error(errNoProvider)
+	if provider != nil {
+		identity, err = provider.WorkloadIdentity()
+	}
 	if err != nil {
 		// The SDK refuses empty IDs in words of its own before it asks for a
 		// token; these never leave the process, as the error comes first.

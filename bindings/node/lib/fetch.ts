@@ -1,4 +1,5 @@
-import { SvidexError } from './errors';
+import type { SvidexError } from './errors';
+import { described, invalid, optionsGiven } from './given';
 import { originsOf } from './hosts';
 import type { TokenProvider } from './tokens';
 
@@ -19,13 +20,17 @@ const UNAUTHORIZED = 401;
 /** @internal See {@link Provider.fetch}. */
 export function fetchWith(
   provider: TokenProvider,
-  options: FetchOptions = {},
+  options?: FetchOptions,
 ): typeof globalThis.fetch {
   // `fetch: provider.fetch`, and not what it gives: whoever calls that calls us with a URL.
-  if (typeof options !== 'object' || options instanceof URL || 'url' in options) {
-    throw new SvidexError('invalid_config', 'call it for a fetch: provider.fetch(), with no URL');
+  if (typeof options === 'string' || options instanceof URL || 'url' in Object(options)) {
+    throw invalid('call it for a fetch: provider.fetch(), with no URL');
   }
-  const { hosts, fetch: given } = options;
+  const { hosts, fetch: given, ...others } = optionsGiven(options);
+  if (Object.keys(others).length > 0) throw invalid('the options are hosts and fetch, no others');
+  if (given !== undefined && typeof given !== 'function') {
+    throw invalid(`fetch must be a function, not ${described(given)}`);
+  }
   const may = originsOf(hosts);
   const send: typeof globalThis.fetch = (input, init) => (given ?? globalThis.fetch)(input, init);
   return async (input, init) => {

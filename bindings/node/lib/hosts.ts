@@ -1,4 +1,5 @@
-import { SvidexError } from './errors';
+import type { SvidexError } from './errors';
+import { invalid } from './given';
 
 // OpenAI's API, with its data-residency hosts. The same list in every language:
 // tests/vectors/hosts.json.
@@ -21,8 +22,7 @@ function originOf(host: unknown): string {
 }
 
 function wrong(): SvidexError {
-  return new SvidexError(
-    'invalid_config',
+  return invalid(
     'hosts must be names such as api.example.com, api.example.com:8443 or ' +
       'http://127.0.0.1:8080, without a path, a user or wildcards',
   );

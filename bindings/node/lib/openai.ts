@@ -1,5 +1,6 @@
-import { SvidexError } from './errors';
+import type { SvidexError } from './errors';
 import { canBeSentAgain, replaying } from './fetch';
+import { invalid, optionsGiven } from './given';
 import { originsOf } from './hosts';
 import type { TokenProvider } from './tokens';
 
@@ -34,12 +35,18 @@ interface Asked {
   __security?: { bearerAuth?: boolean };
 }
 
+/** The SDK's: `nulls` are those that the caller wants not to be sent. */
+interface BuiltHeaders {
+  values: object;
+  nulls: Set<string>;
+}
+
 /** What became of the question for a token, for one attempt at a request. */
 type Answer = { token: string } | { error: unknown };
 
 type Hook = (...args: never[]) => unknown;
 
-const CREDENTIALS = ['apiKey', 'workloadIdentity', 'provider', 'adminAPIKey'] as const;
+const CREDENTIALS = ['apiKey', 'workloadIdentity', 'provider'];
 
 /** @internal See {@link Provider.openai}. */
 export function openaiClient<Base extends OpenAIClass>(
@@ -47,22 +54,28 @@ export function openaiClient<Base extends OpenAIClass>(
   base: Base,
   options: OpenAIOptions<Base> | undefined,
 ): InstanceType<Base> {
-  if (typeof base !== 'function' || !('fetchWithAuth' in base.prototype)) {
-    throw new SvidexError(
-      'invalid_config',
-      'the first argument must be the OpenAI class of openai 6.34 or later',
-    );
+  if (typeof base !== 'function' || !('fetchWithAuth' in Object(base.prototype))) {
+    throw invalid('the first argument must be the OpenAI class of openai 6.34 or later');
   }
+  if (namesOf(base).includes('AzureOpenAI')) {
+    throw invalid("the tokens are for OpenAI's API: Azure takes keys and tokens of its own alone");
+  }
+  const given: Record<string, unknown> = optionsGiven(options);
   for (const name of CREDENTIALS) {
-    if (name !== 'adminAPIKey' && (options as Record<string, unknown>)?.[name] != null) {
-      throw new SvidexError(
-        'invalid_config',
+    if (given[name] != null) {
+      throw invalid(
         `${name} and svidex exclude each other: leave ${name} out, or use the class itself`,
       );
     }
   }
   const Ours = classFor(provider, base);
-  return new Ours({ ...options, apiKey: keyOf(provider) }) as InstanceType<Base>;
+  return new Ours({ ...given, apiKey: keyOf(provider) }) as InstanceType<Base>;
+}
+
+/** A class's own name, and of those that it is derived from. */
+function namesOf(base: OpenAIClass): string[] {
+  const parent = Object.getPrototypeOf(base);
+  return typeof parent === 'function' ? [base.name, ...namesOf(parent)] : [];
 }
 
 /** The key function by which a client is known as ours, also in its copies. */
@@ -95,6 +108,8 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
     .OpenAIError;
   const byOptions = new WeakMap<object, Answer>();
   const byRequest = new WeakMap<object, { answer: Answer; asked: Asked }>();
+  // Headers out of which the caller took the credentials.
+  const without = new WeakSet<object>();
   // A copy may have been given other credentials (`withOptions`).
   const isOurs = (client: Client): boolean => client._options.apiKey === key;
   const original = (client: Client, name: string, args: unknown[]): unknown =>
@@ -121,8 +136,9 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
       return isOurs(this) ? undefined : original(this, 'bearerAuth', args);
     },
 
-    validateHeaders(this: Client, ...args: unknown[]): void {
-      if (!isOurs(this)) original(this, 'validateHeaders', args);
+    validateHeaders(this: Client, headers: BuiltHeaders, ...rest: unknown[]): void {
+      if (!isOurs(this)) original(this, 'validateHeaders', [headers, ...rest]);
+      else if (headers.nulls.has('authorization')) without.add(headers.values);
     },
 
     async fetchWithAuth(
@@ -135,7 +151,7 @@ function classFor(provider: TokenProvider, base: OpenAIClass): OpenAIClass {
     ): Promise<Response> {
       const known = byRequest.get(init);
       const to = new URL(url);
-      const own = init.headers.has('authorization');
+      const own = init.headers.has('authorization') || without.has(init.headers);
       const foreign = to.origin !== new URL(this.baseURL).origin && !toOpenAI(to);
       if (known === undefined || own || foreign) {
         const args = [url, init, timeout, controller, ...rest];
@@ -193,7 +209,7 @@ async function ask(
 ): Promise<Answer> {
   const held = provider.heldAccessToken();
   if (held !== undefined) return { token: held };
-  const limit = AbortSignal.timeout(timeout ?? client.timeout);
+  const limit = after(timeout ?? client.timeout);
   try {
     const either = signal ? AbortSignal.any([signal, limit]) : limit;
     return { token: await provider.accessToken({ signal: either }) };
@@ -206,4 +222,11 @@ async function ask(
     if (ours.retryable) return { error };
     throw new OpenAIError(String(ours.message ?? error), { cause: error });
   }
+}
+
+// What a timer takes. Whether it is a time at all, the SDK says.
+const LONGEST_MS = 2 ** 31 - 1;
+
+function after(ms: number): AbortSignal {
+  return AbortSignal.timeout(Math.min(Math.max(Math.ceil(ms) || 0, 0), LONGEST_MS));
 }

@@ -1,5 +1,5 @@
 import type { Settings } from './addon';
-import { SvidexError } from './errors';
+import { described, invalid, optionsGiven } from './given';
 import { addon } from './native';
 
 /**
@@ -190,14 +190,11 @@ export function checkListener<T>(listener: T): T {
 }
 
 function namedOnly(options: unknown, names: readonly string[]): Record<string, unknown> {
-  if (options === undefined) return {};
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalid(`options must be an object, not ${described(options)}`);
-  }
-  for (const name of Object.keys(options)) {
+  const given = optionsGiven(options as Record<string, unknown> | undefined);
+  for (const name of Object.keys(given)) {
     if (!names.includes(name)) throw invalid(unknownOption(name, names));
   }
-  return options as Record<string, unknown>;
+  return given;
 }
 
 function unknownOption(name: string, names: readonly string[]): string {
@@ -235,15 +232,4 @@ function isAbortSignal(value: unknown): value is AbortSignal {
     typeof signal.addEventListener === 'function' &&
     typeof signal.removeEventListener === 'function'
   );
-}
-
-/** The kind of a value. Never the value: it may be a secret in the wrong place. */
-function described(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'an array';
-  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
-}
-
-function invalid(message: string): SvidexError {
-  return new SvidexError('invalid_config', message);
 }

@@ -93,9 +93,8 @@ export class Provider implements TokenProvider {
   }
 
   /**
-   * Makes a provider from the environment of the process; what `overrides`
-   * holds wins. An explicit source silences both source variables. (A worker
-   * thread's own `env` is not the process's and is not read.)
+   * Makes a provider from `process.env`, as the calling thread sees it; what
+   * `overrides` holds wins. An explicit source silences both source variables.
    *
    * @throws {SvidexError} `invalid_config` naming the option or the variable
    */

@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import { optionsGiven } from './given';
 import { originsOf } from './hosts';
 import type { TokenProvider } from './tokens';
 
@@ -26,12 +27,14 @@ const PLACEHOLDER = 'Bearer svidex';
  */
 export function socketOptionsWith(
   provider: TokenProvider,
-  { hosts, headers, ...options }: SocketOptions = {},
+  given?: SocketOptions,
 ): WithHandshake {
+  const { hosts, headers, ...options } = optionsGiven(given);
+  const own = optionsGiven(headers as object | undefined, 'headers');
   const may = originsOf(hosts);
   return {
     ...options,
-    headers: { authorization: PLACEHOLDER, ...(headers as object | undefined) },
+    headers: { authorization: PLACEHOLDER, ...own },
     finishRequest: (request) => void finish(provider, may, options, request),
   };
 }

@@ -66,6 +66,13 @@ test('the method itself, handed over as a fetch, says so', () => {
   assert.throws(() => fetch(request), { code: 'invalid_config', message: /provider\.fetch\(\)/ });
 });
 
+test('what is no option is refused, not passed over', () => {
+  const refused = [null, 3, ['api.example.com'], { host: 'api.example.com' }, { fetch: 'x' }];
+  for (const options of refused) {
+    assert.throws(() => new FakeProvider().fetch(options), { code: 'invalid_config' });
+  }
+});
+
 test('never twice', async (t) => {
   const disliked = ['access-token-1', 'access-token-2', 'access-token-3'];
   const { seen, url } = await serve(t, { disliked });

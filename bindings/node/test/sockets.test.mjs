@@ -122,3 +122,9 @@ test('where a handshake goes counts, not what its host header says', async (t) =
   assert.equal(await handshake(origin, options), 101);
   assert.deepEqual(seen, [undefined]);
 });
+
+test('what is no option is refused, not passed over', () => {
+  for (const options of [null, 3, 'x', ['x'], { headers: 'x' }, { hosts: 'api.example.com' }]) {
+    assert.throws(() => new FakeProvider().socketOptions(options), { code: 'invalid_config' });
+  }
+});

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 )
@@ -14,6 +15,19 @@ import (
 type Tokens interface {
 	AccessToken(ctx context.Context) (string, error)
 	Invalidate(token string)
+}
+
+// IsMissing tells whether there is no value behind an interface: also where it holds
+// a pointer, and that is nil.
+func IsMissing(value any) bool {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice:
+		return v.IsNil()
+	default:
+		return false
+	}
 }
 
 // Sender puts tokens on requests.
@@ -27,7 +41,8 @@ type Sender struct {
 }
 
 // Send sends the request by next with this token, and after a 401 with a new one.
-// The request itself is not changed.
+// The request itself is not changed. Without a new one it fails for the want of it,
+// as it does without a first: time may bring one, which a 401 does not tell.
 func (s *Sender) Send(
 	request *http.Request, token string, next func(*http.Request) (*http.Response, error),
 ) (*http.Response, error) {
@@ -41,13 +56,16 @@ func (s *Sender) Send(
 	if !ok {
 		return response, nil
 	}
-	// Without a new token the API's own answer tells more than why there is none.
 	fresh, err := s.Tokens.AccessToken(request.Context())
-	if err != nil || fresh == token {
+	if err == nil && fresh == token {
 		discard(again.Body)
 		return response, nil
 	}
 	discard(response.Body)
+	if err != nil {
+		discard(again.Body)
+		return nil, err
+	}
 	response, err = s.send(again, fresh, next)
 	if err == nil && response != nil && response.StatusCode == http.StatusUnauthorized {
 		s.suspect.Store(&fresh)

@@ -45,6 +45,27 @@ await part(async (since) => {
   assert.equal((await since())('exchanges_ok'), 1);
 });
 
+// Who takes the credentials out of a request has it sent without any.
+await part(async () => {
+  const none = { headers: { Authorization: null } };
+  await assert.rejects(client.models.list(none), OpenAI.AuthenticationError);
+  const bare = await makeClient(provider, { defaultHeaders: { authorization: null } });
+  await assert.rejects(bare.models.list(), OpenAI.AuthenticationError);
+  assert.match(await answer(), greeting);
+});
+
+// Without a token at hand, any time limit is the SDK's to judge.
+await part(async () => {
+  for (const timeout of [1_500.5, 2 ** 33]) {
+    const fresh = await makeClient(Provider.fromEnv());
+    assert.match((await fresh.responses.create(question, { timeout })).output_text, greeting);
+  }
+  for (const timeout of [-1, Number.NaN, 'x']) {
+    const fresh = await makeClient(Provider.fromEnv());
+    await assert.rejects(fresh.responses.create(question, { timeout }), OpenAI.OpenAIError);
+  }
+});
+
 // Sockets that nobody gave `socketOptions` have the token that the client holds.
 await part(async () => {
   const { ResponsesWS } = await import(`${process.env.SVIDEX_E2E_SDK}/resources/responses/ws`);
@@ -75,7 +96,11 @@ await part(async () => {
 // Credentials given twice, and what is no such class, are refused at once.
 await part(async () => {
   assert.throws(() => provider.openai(OpenAI, { apiKey: 'sk-canary' }), /apiKey and svidex/);
-  assert.throws(() => provider.openai(class {}), { code: 'invalid_config' });
+  assert.throws(() => provider.openai(OpenAI, 'sk-canary'), { message: /^options must be an obj/ });
+  const { AzureOpenAI } = await import(process.env.SVIDEX_E2E_SDK);
+  for (const base of [undefined, () => 1, class {}, AzureOpenAI, class extends AzureOpenAI {}]) {
+    assert.throws(() => provider.openai(base), { code: 'invalid_config' });
+  }
 });
 
 console.log(`ok ${parts}`);
