@@ -25,10 +25,7 @@ const PLACEHOLDER = 'Bearer svidex';
  * @internal See {@link Provider.socketOptions}. `ws` lets its caller finish the request
  * of a handshake, when connecting and when connecting again.
  */
-export function socketOptionsWith(
-  provider: TokenProvider,
-  given?: SocketOptions,
-): WithHandshake {
+export function socketOptionsWith(provider: TokenProvider, given?: SocketOptions): WithHandshake {
   const { hosts, headers, ...options } = optionsGiven(given);
   const own = optionsGiven(headers as object | undefined, 'headers');
   const may = originsOf(hosts);

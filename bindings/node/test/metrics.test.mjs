@@ -29,7 +29,10 @@ for (const { id, given, expected } of JSON.parse(readFileSync(vectors))) {
       addCallback: (callback) =>
         callback({ observe: (value, labels) => seen.push({ name, labels, value }) }),
     });
-    observe(given.map(providerOf), { createObservableCounter: create, createObservableGauge: create });
+    observe(given.map(providerOf), {
+      createObservableCounter: create,
+      createObservableGauge: create,
+    });
     const whole = expected.map((one) => ({ ...one, labels: { ...one.labels, audience } }));
     assert.deepEqual(seen, whole);
   });

@@ -7,7 +7,8 @@
  * ```
  *
  * A program with several providers gives all of them in one call, as an array: metrics of
- * one name have one source. They are told apart by the attribute `audience`.
+ * one name have one source. They are told apart by the attribute `audience`. Those of one
+ * audience are shown as one: their counts are added, and of the rest it is the worst.
  *
  * Everything comes from `provider.status()`, which never blocks, when it is asked for.
  *
@@ -27,6 +28,8 @@ export interface Metric {
     readonly description: string;
     readonly isCounter: boolean;
     read(status: Status): Sample[];
+    /** Of several providers of one audience: a series must not come twice. */
+    together(one: number, other: number): number;
 }
 /** What is used of a `Meter` of `@opentelemetry/api`. */
 export interface Meter {

@@ -38,9 +38,8 @@ export declare class Provider implements TokenProvider {
      */
     constructor(options: ProviderOptions);
     /**
-     * Makes a provider from the environment of the process; what `overrides`
-     * holds wins. An explicit source silences both source variables. (A worker
-     * thread's own `env` is not the process's and is not read.)
+     * Makes a provider from `process.env`, as the calling thread sees it; what
+     * `overrides` holds wins. An explicit source silences both source variables.
      *
      * @throws {SvidexError} `invalid_config` naming the option or the variable
      */

@@ -56,11 +56,9 @@ await part(async () => {
 
 // Without a token at hand, any time limit is the SDK's to judge.
 await part(async () => {
-  for (const timeout of [1_500.5, 2 ** 33]) {
-    const fresh = await makeClient(Provider.fromEnv());
-    assert.match((await fresh.responses.create(question, { timeout })).output_text, greeting);
-  }
-  for (const timeout of [-1, Number.NaN, 'x']) {
+  const parts = await makeClient(Provider.fromEnv(), { timeout: 20_000.5 });
+  assert.match(await answer(parts), greeting);
+  for (const timeout of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 'x']) {
     const fresh = await makeClient(Provider.fromEnv());
     await assert.rejects(fresh.responses.create(question, { timeout }), OpenAI.OpenAIError);
   }
