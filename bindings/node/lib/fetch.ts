@@ -33,7 +33,10 @@ export function fetchWith(
   }
   const may = originsOf(hosts);
   const send: typeof globalThis.fetch = (input, init) => (given ?? globalThis.fetch)(input, init);
-  return async (input, init) => {
+  return async (to, options) => {
+    // A Request in the place of options has all of them, but none that `...` would find.
+    const [input, init] =
+      'url' in Object(options) ? [new Request(to, options), undefined] : [to, options];
     // Of undici too, or a polyfill: each goes with a `fetch` of its own.
     const request = typeof input === 'object' && 'url' in input ? input : undefined;
     const url = new URL(request?.url ?? String(input));

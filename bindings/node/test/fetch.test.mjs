@@ -131,6 +131,14 @@ test('a Request, and a fetch of the user', async (t) => {
   assert.equal(asked.length, 1);
 });
 
+test('a Request in the place of the options', async (t) => {
+  const { seen, url } = await serve(t, { disliked: [] });
+  const options = new Request('http://127.0.0.1:1/', { method: 'POST', body: 'body' });
+  const response = await new FakeProvider().fetch({ hosts: [url] })(url, options);
+  assert.equal(response.status, 200);
+  assert.deepEqual(seen, [['access-token-1', 'body']]);
+});
+
 test('a redirect within an origin keeps the token: refused there, it is replaced', async (t) => {
   const { seen, url } = await serve(t, { redirect: '/elsewhere' });
   const provider = new FakeProvider();
