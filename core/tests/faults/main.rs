@@ -67,9 +67,10 @@ fn an_svid_that_is_repeated_to_its_end() {
     assert_eq!(status.exchange_failures, 0);
     // In its last tenth nobody may have it any more: whoever waits then has the agent
     // asked as often as a socket that is dead. (By the fraction of a second at which
-    // it was made, the agent replaces it before.)
+    // it was made, the agent replaces it before.) It is two seconds and what a machine
+    // with other work adds; asked all the time, the agent would count thousands.
     let in_vain = status.fetch_failures;
-    assert!(in_vain <= 6, "{in_vain} looks in vain");
+    assert!(in_vain <= 20, "{in_vain} looks in vain");
     if let Some(why) = status.last_error {
         let words = "still gives the JWT-SVID that ends at";
         assert!(why.message.contains(words), "{}", why.message);
