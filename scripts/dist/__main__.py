@@ -24,7 +24,7 @@ import go_modules
 import npm_packages
 import python_packages
 from archives import Entry, file, write_tar_gz
-from compile import BUILT, DIST, ROOT, Compiled, check_for, compile_for, together
+from compile import BUILT, DIST, ROOT, check_for, compile_for, together
 from contents import print_table
 from targets import TARGETS, Target, named
 
@@ -59,19 +59,16 @@ def build(wanted: list[Target]) -> None:
 
     made: dict[str, list[Path]] = {"python": [], "npm": [], "c": [], "command": []}
     libraries = {}
-    compiled_for: dict[Target, Compiled] = {}
     for group in together(wanted):
-        say("compiling for " + ", ".join(target.npm for target in group))
-        compiled_for |= compile_for(group)
-    for target, compiled in compiled_for.items():
-        say(f"packing for {target.npm}")
-        library = clibrary.library_for(target, compiled)
-        libraries[target] = library
-        made["python"] += python_packages.wheels(target, compiled)
-        made["npm"].append(npm_packages.platform_package(target, compiled))
-        made["c"].append(clibrary.tarball(target, library))
-        if target.is_stand_alone:
-            made["command"].append(command(target, compiled.command))
+        say("for " + ", ".join(target.npm for target in group))
+        for target, compiled in compile_for(group).items():
+            library = clibrary.library_for(target, compiled)
+            libraries[target] = library
+            made["python"] += python_packages.wheels(target, compiled)
+            made["npm"].append(npm_packages.platform_package(target, compiled))
+            made["c"].append(clibrary.tarball(target, library))
+            if target.is_stand_alone:
+                made["command"].append(command(target, compiled.command))
     say("for all targets: npm package, Go modules, sources, notices")
     made["npm"].append(npm_packages.main_package())
     made["python"].append(python_packages.source_distribution())

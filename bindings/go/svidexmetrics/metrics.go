@@ -75,6 +75,7 @@ func sum(a, b float64) float64     { return a + b }
 func lowest(a, b float64) float64  { return min(a, b) }
 func highest(a, b float64) float64 { return max(a, b) }
 
+// together reads a metric of all; of gives the value of two samples of one series.
 func together(
 	statuses []svidex.Status, of func(a, b float64) float64, read func(svidex.Status) []Sample,
 ) []Sample {

@@ -19,18 +19,12 @@ import (
 // provider lacks one of the two IDs, or is nil, the first request fails with the
 // error that says so.
 func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
-	identity, err := svidex.WorkloadIdentity{}, error(errNoProvider)
-	if provider != nil {
-		identity, err = provider.WorkloadIdentity()
+	if provider == nil {
+		return refusing(errNoProvider)
 	}
+	identity, err := provider.WorkloadIdentity()
 	if err != nil {
-		// The SDK refuses empty IDs in words of its own before it asks for a
-		// token; these never leave the process, as the error comes first.
-		return auth.WorkloadIdentity{
-			IdentityProviderID: "not set",
-			ServiceAccountID:   "not set",
-			Provider:           subjectTokens{get: func(context.Context) (string, error) { return "", err }},
-		}
+		return refusing(err)
 	}
 	return auth.WorkloadIdentity{
 		ClientID:             identity.ClientID,
@@ -38,6 +32,17 @@ func WorkloadIdentity(provider *svidex.Provider) auth.WorkloadIdentity {
 		ServiceAccountID:     identity.ServiceAccountID,
 		Provider:             subjectTokens{get: provider.GetToken},
 		RefreshBufferSeconds: refreshBufferSeconds(identity.RefreshBufferSeconds),
+	}
+}
+
+// refusing fails at the first request, with err.
+func refusing(err error) auth.WorkloadIdentity {
+	// The SDK refuses empty IDs in words of its own before it asks for a
+	// token; these never leave the process, as the error comes first.
+	return auth.WorkloadIdentity{
+		IdentityProviderID: "not set",
+		ServiceAccountID:   "not set",
+		Provider:           subjectTokens{get: func(context.Context) (string, error) { return "", err }},
 	}
 }
 

@@ -33,10 +33,9 @@ export function fetchWith(
   }
   const may = originsOf(hosts);
   const send: typeof globalThis.fetch = (input, init) => (given ?? globalThis.fetch)(input, init);
-  return async (to, options) => {
+  return async (to, how) => {
     // A Request in the place of options has all of them, but none that `...` would find.
-    const [input, init] =
-      'url' in Object(options) ? [new Request(to, options), undefined] : [to, options];
+    const [input, init] = 'url' in Object(how) ? [new Request(to, how), undefined] : [to, how];
     // Of undici too, or a polyfill: each goes with a `fetch` of its own.
     const request = typeof input === 'object' && 'url' in input ? input : undefined;
     const url = new URL(request?.url ?? String(input));

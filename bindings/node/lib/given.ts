@@ -1,9 +1,6 @@
 import { SvidexError } from './errors';
 
-/**
- * @internal What was given as options, which JavaScript leaves open: an object, or
- * nothing. A class of somebody's own is as good as a literal.
- */
+/** @internal What was given as options, which JavaScript leaves open: an object, or nothing. */
 export function optionsGiven<T extends object>(options: T | undefined, name = 'options'): T {
   if (options === undefined) return {} as T;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

@@ -57,15 +57,16 @@ func (s *Sender) Send(
 		return response, nil
 	}
 	fresh, err := s.Tokens.AccessToken(request.Context())
-	if err == nil && fresh == token {
+	if err != nil {
+		discard(again.Body)
+		discard(response.Body)
+		return nil, err
+	}
+	if fresh == token {
 		discard(again.Body)
 		return response, nil
 	}
 	discard(response.Body)
-	if err != nil {
-		discard(again.Body)
-		return nil, err
-	}
 	response, err = s.send(again, fresh, next)
 	if err == nil && response != nil && response.StatusCode == http.StatusUnauthorized {
 		s.suspect.Store(&fresh)

@@ -47,6 +47,11 @@ _OPENAI_HOSTS = Hosts()
 _WITH_SOCKETS = ("translations", "sideband", "forks", "responses")
 
 
+def _resource(name: str) -> cached_property[Any]:
+    """A resource of the SDK's, with its sockets' handshakes by us."""
+    return cached_property(lambda client: client._watched(client._made(name)))
+
+
 class _Ours:
     """What both clients have in common."""
 
@@ -70,21 +75,10 @@ class _Ours:
 
         with_options = copy
 
-        @cached_property
-        def responses(self) -> Any:
-            return self._watched(self._made("responses"))
-
-        @cached_property
-        def realtime(self) -> Any:
-            return self._watched(self._made("realtime"))
-
-        @cached_property
-        def live(self) -> Any:
-            return self._watched(self._made("live"))
-
-        @cached_property
-        def beta(self) -> Any:
-            return self._watched(self._made("beta"))
+        responses = _resource("responses")
+        realtime = _resource("realtime")
+        live = _resource("live")
+        beta = _resource("beta")
 
     def _settle(
         self, provider: TokenProvider | None, options: dict[str, Any]
