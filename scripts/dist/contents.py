@@ -54,8 +54,6 @@ class Cell:
         """Words of the names of the tests that run it here."""
         at_home, elsewhere = PROOFS[self.kind]
         test = at_home if self.target == here() else elsewhere
-        if self.target.is_musl and self.kind == "wheel" and self.target.cpu != here().cpu:
-            test = EXAMINED
         # That of this machine alone goes by one name.
         alone = self.target == here() and self.kind in ("wheel", "free-threaded wheel", "npm")
         return [test] if alone else [test, self.target.npm]

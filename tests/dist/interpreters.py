@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import debian
 import packages
+import tools
 from roots import bootstrapped
 from targets import here
 
@@ -59,9 +60,15 @@ def glibc_node(target: Target) -> Path:
     return packages.node(target, GLIBC_NODE)
 
 
-def musl_python() -> Path:
-    """CPython for this machine's processor and musl, which runs here as it is."""
-    return debian.cached("musl-python", [PYTHON], _python_for_musl) / "bin/python3"
+def musl_python(target: Target) -> Path:
+    """CPython for musl, to be started by its loader."""
+    if target.cpu == here().cpu:
+        return debian.cached("musl-python", [PYTHON], _python_for_musl) / "bin/python3"
+
+    def fill(into: Path) -> None:
+        _python_for_other_musl(target, into)
+
+    return debian.cached("musl-python", [PYTHON, target.cpu], fill) / "bin/python3"
 
 
 def glibc_python() -> Path:
@@ -95,24 +102,53 @@ def _python_without_a_gil(into: Path) -> None:
 
 
 def _python_for_musl(into: Path) -> None:
-    tools = debian.unpack("musl-gcc", ["musl", "musl-dev", "musl-tools"], "trixie")
+    unpacked = debian.unpack("musl-gcc", ["musl", "musl-dev", "musl-tools"], "trixie")
     multiarch = f"{here().cpu}-linux-musl"
     with tempfile.TemporaryDirectory() as work:
         # Where Debian's package is unpacked, and a loader that is there.
-        specs = (tools / "usr/lib" / multiarch / "musl-gcc.specs").read_text()
-        specs = specs.replace("/usr/", f"{tools}/usr/")
-        specs = specs.replace("-dynamic-linker /lib/", f"-dynamic-linker {tools}/usr/lib/")
+        specs = (unpacked / "usr/lib" / multiarch / "musl-gcc.specs").read_text()
+        specs = specs.replace("/usr/", f"{unpacked}/usr/")
+        specs = specs.replace("-dynamic-linker /lib/", f"-dynamic-linker {unpacked}/usr/lib/")
         Path(work, "specs").write_text(specs)
-        compiler = Path(work, "cc")
-        compiler.write_text(
-            f'#!/bin/sh\n[ "$1" = --print-multiarch ] && exec echo {multiarch}\n'
-            f'exec gcc "$@" -specs {work}/specs\n'
-        )
-        compiler.chmod(0o755)
+        compiler = _compiler(Path(work), multiarch, f'gcc "$@" -specs {work}/specs')
         source = Path(work, "source")
         shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
-        _build_python(["sh", "-c"], source, str(compiler))
+        _build_python(["sh", "-c"], source, compiler)
         _lay_out(source, into)
+
+
+def _python_for_other_musl(target: Target, into: Path) -> None:
+    """By zig, and by this machine's own of the same version, which it takes to build one."""
+    multiarch = f"{target.cpu}-linux-musl"
+    zig = tools.zig() / "zig"
+    options = [
+        f"--build={here().cpu}-linux-gnu",
+        f"--host={multiarch}",
+        f"--with-build-python={musl_python(here())}",
+        f"AR='{zig} ar'",
+        # What it would find out by running a program.
+        "ac_cv_buggy_getaddrinfo=no",
+        "ac_cv_file__dev_ptmx=yes",
+        "ac_cv_file__dev_ptc=no",
+        "ac_cv_pthread_is_default=yes",
+    ]
+    with tempfile.TemporaryDirectory() as work:
+        # zig forbids __DATE__, and links musl statically unless it is told.
+        cc = f'{zig} cc -target {target.for_zig_cc} -dynamic -Wno-date-time "$@"'
+        source = Path(work, "source")
+        shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
+        _build_python(["sh", "-c"], source, _compiler(Path(work), multiarch, cc), options)
+        _lay_out(source, into)
+
+
+def _compiler(folder: Path, multiarch: str, command: str) -> str:
+    """A program that compiles by COMMAND, and says whom for."""
+    program = folder / "cc"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --print-multiarch ] && exec echo {multiarch}\nexec {command}\n'
+    )
+    program.chmod(0o755)
+    return str(program)
 
 
 def _python_for_old_glibc(into: Path) -> None:

@@ -146,17 +146,19 @@ def test_the_wheel_under_another_processor_s_python(run: Run, target: Target) ->
         )
 
 
-@each([target for target in targets(libc="musl") if target.cpu == NATIVE.cpu])
+@each(targets(libc="musl"))
 def test_the_wheel_under_musl_s_python(run: Run, target: Target) -> None:
     """As pip puts it there, by its tag."""
-    python = musl_python()
-    assert "musl" in run(python, "-c", "import sysconfig as s; print(s.get_config_vars())")
+    python: list[str | Path] = [*emulate(target), musl_loader(target), musl_python(target)]
+    wanted = f"{target.cpu}-linux-musl"
+    asked = "import sysconfig; print(sysconfig.get_config_var('MULTIARCH'))"
+    assert run(*python, "-c", asked).split() == [wanted]
     install = [sys.executable, "-m", "pip", "install", "--no-index", "--target", "site"]
     install += ["--only-binary", ":all:", "--python-version", "3.13"]
     install += ["--platform", target.wheel, "--find-links", str(DIST / "python")]
     run(*install, "svidex")
     for program in ([str(PROGRAMS / "main.py")], ["-m", "svidex", "token"]):
-        run.job(python, *program, PYTHONPATH=str(run.folder / "site"))
+        run.job(*python, *program, PYTHONPATH=str(run.folder / "site"))
 
 
 BINDING_TESTS = ROOT / "bindings/python/tests"
