@@ -99,12 +99,19 @@ async function again(
     second.on(event, (...args) => emit(event, ...args));
   }
   // No agent looks after the connection that was refused: it would keep the process.
-  first.destroy();
+  end(first);
   // Who gives up on the one gives up on the other.
   first.destroy = (error) => {
-    second.destroy(error);
+    end(second, error);
     return first;
   };
-  first.abort = () => void second.destroy();
+  first.abort = () => end(second);
   second.end();
+}
+
+/** With its connection, which a request that has its answer leaves open (Node.js 26). */
+function end(request: ClientRequest, error?: Error): void {
+  const { socket } = request;
+  request.destroy(error);
+  socket?.destroy();
 }

@@ -101,6 +101,20 @@ test('who gives up while it is sent once more ends that too', { timeout: 20_000 
   await sockets[1].closed;
 });
 
+test('who is refused twice leaves no connection', { timeout: 20_000 }, async (t) => {
+  const refuse = 'HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n';
+  const { sockets, origin } = await keepingServer(t, (socket) => socket.write(refuse));
+  const options = new FakeProvider().socketOptions({ hosts: [origin], createConnection: connect });
+  const headers = { connection: 'Upgrade', upgrade: 'websocket' };
+  const asked = request(origin, { ...options, headers });
+  const answered = once(asked, 'response');
+  options.finishRequest(asked);
+  await answered;
+  // As `ws` gives up on what is no handshake.
+  asked.abort();
+  await Promise.all(sockets.map(({ closed }) => closed));
+});
+
 test('another host gets no token', async (t) => {
   const { seen, origin } = await server(t, () => true);
   assert.equal(await handshake(origin, new FakeProvider().socketOptions()), 101);
