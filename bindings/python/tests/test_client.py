@@ -6,7 +6,9 @@ What a model answers is asked in tests/e2e, with every version of the SDK.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,6 +102,34 @@ def test_a_handshake_that_is_refused_is_sent_again(
         # Frameworks copy this; a token in it would not be renewed.
         if openai.__version__.startswith("3."):
             assert client.api_key == ""
+    assert emulator.counters()["api_unauthorized"] == 1
+
+
+def test_and_so_it_is_where_its_connection_is_closed_twice_at_once(
+    provider: svidex.Provider, emulator: OwnEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it happens without a GIL."""
+    from svidex.openai import OpenAI
+
+    pytest.importorskip("websockets")
+    from websockets.sync.client import ClientConnection
+
+    close, errors = ClientConnection.close_socket, [OSError(errno.EBADF, "too late")]
+
+    def closed_too_late(connection: ClientConnection) -> None:
+        close(connection)
+        if errors and threading.current_thread() is threading.main_thread():
+            raise errors.pop()
+
+    monkeypatch.setattr(ClientConnection, "close_socket", closed_too_late)
+    provider.access_token()
+    emulator.revoke_access_tokens()
+    base_url = emulator.info["api_base_url_http"]
+    with (
+        OpenAI(provider, base_url=base_url) as client,
+        client.realtime.connect(model="gpt-realtime"),
+    ):
+        assert not errors
     assert emulator.counters()["api_unauthorized"] == 1
 
 

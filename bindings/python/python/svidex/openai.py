@@ -13,6 +13,7 @@ retried before by the SDK's rules if time may heal it.
 
 from __future__ import annotations
 
+import errno
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -331,7 +332,11 @@ def _with_token(headers: Mapping[str, Any], token: str) -> dict[str, Any]:
     return {**headers, "Authorization": f"Bearer {token}"}
 
 
-def _refused(error: Exception) -> bool:
+def _refused(error: BaseException | None) -> bool:
     """Whether a handshake was answered 401."""
+    # Two threads of the library close that connection. Without a GIL they may do so at
+    # once, and the one that comes too late fails in the place of the answer.
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        error = error.__context__
     response = getattr(error, "response", None)
     return getattr(response, "status_code", None) == UNAUTHORIZED
