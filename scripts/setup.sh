@@ -74,6 +74,13 @@ want() { # want PACKAGE CHECK...
     shift
     "$@" >/dev/null 2>&1 || need+=("$package")
 }
+# What PyInstaller packs: Debian has it apart from its Python.
+has_libpython() {
+    python3 -c 'import os, sys, sysconfig
+folder, name = map(sysconfig.get_config_var, ("LIBDIR", "INSTSONAME"))
+shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
+sys.exit(bool(shared) and not os.path.exists(os.path.join(folder, name)))'
+}
 compiles() { printf '#include <%s>\n' "$1" | cc -E -xc - >/dev/null; }
 
 want gcc have cc
@@ -89,6 +96,7 @@ if [ "$what" = test ]; then
     want strace have strace
     want openssl have openssl
     want git have git
+    want libpython3-dev has_libpython
 fi
 good python $oldest_python || need+=(python3)
 python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3-venv)

@@ -31,6 +31,8 @@ ACTIONLINT = "go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 STATICCHECK = "go run honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 C_SOURCES = "bindings/go/bridge.[ch] tests/bench/*.c tests/c/*.c tests/c/suite/*.[ch] scripts/dist/*.c tests/dist/programs/*.c"
 INSTALLED = "native linux-x64-musl"
+# What a machine's own Python may be.
+OLDEST = "--python-version 3.10"
 GO_MODULES = (
     "bindings/go bindings/go/svidexopenai tests/e2e/go tests/emulator/clients/go tests/bench/go "
     "tests/frameworks/go/serve tests/frameworks/go tests/frameworks/go/genkit"
@@ -54,8 +56,8 @@ SUITES = [
         "$VENV/bin/mypy --strict tests/run.py tests/suites.py tests/spire tests/hangs && "
         # From there: at the top `emulator` is a folder of another language.
         "(cd tests/deploy && MYPYPATH=../../bindings/python/tests $VENV/bin/mypy --strict .) && "
-        "MYPYPATH=scripts/dist:tests/dist $VENV/bin/mypy --strict tests/versions.py && "
-        "MYPYPATH=scripts/dist $VENV/bin/mypy --strict scripts/dist/*.py tests/dist/*.py && "
+        f"MYPYPATH=scripts/dist:tests/dist $VENV/bin/mypy --strict {OLDEST} tests/versions.py && "
+        f"MYPYPATH=scripts/dist $VENV/bin/mypy --strict {OLDEST} scripts/dist/*.py tests/dist/*.py && "
         "(cd tests/e2e/python && $VENV/bin/mypy .) && "
         # Not python/, whose rows import what is installed in other environments.
         "(cd tests/frameworks && MYPYPATH=../../bindings/python/tests $VENV/bin/mypy --strict *.py) && "

@@ -15,15 +15,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts/dist"), str(ROOT / "tests/dist")]
-
-import tomllib
 
 import debian
 import packages
@@ -35,8 +29,6 @@ from targets import here
 SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
 # What tests/run.py takes for "what it needs is absent".
 SKIPPED = 77
-# Of what the tests use, all that cannot be had without a GIL: they go without it.
-WITH_GIL_ONLY = ("gevent",)
 
 
 def main() -> int:
@@ -63,7 +55,8 @@ def python(version: str, arguments: list[str]) -> int:
         interpreter = found
     else:
         interpreter = find_python(version) or debian_python(version)
-    venv = environment_of(interpreter, version, WITH_GIL_ONLY if free_threaded else ())
+    group = "dev-free-threaded" if free_threaded else "dev"
+    venv = environment_of(interpreter, version, group)
     program = str(venv / "bin/python")
     wheels = ROOT / "target/wheels"
     if free_threaded:
@@ -127,13 +120,9 @@ def debian_python(version: str) -> Path:
     return program
 
 
-def environment_of(
-    interpreter: Path, version: str, without: Sequence[str] = ()
-) -> Path:
+def environment_of(interpreter: Path, version: str, group: str) -> Path:
     """A venv with what the tests use, where the other users that they become can read it."""
     project = ROOT / "bindings/python/pyproject.toml"
-    wanted = tomllib.loads(project.read_text())["dependency-groups"]["dev"]
-    wanted = [name for name in wanted if not name.startswith(tuple(without))]
     key = hashlib.sha256(project.read_bytes() + bytes(interpreter)).hexdigest()[:12]
 
     def fill(folder: Path) -> None:
@@ -144,7 +133,7 @@ def environment_of(
         pip = [sys.executable, "-m", "pip", "--quiet", "--python", program, "install"]
         subprocess.run([*pip, "pip>=25.1"], check=True)
         install = [program, "-m", "pip", "--quiet", "install"]
-        subprocess.run([*install, *wanted], check=True)
+        subprocess.run([*install, "--group", f"{project}:{group}"], check=True)
 
     folder = ROOT / f"target/versions/python-{version}-{key}"
     return packages.venv(folder, fill)

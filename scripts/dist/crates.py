@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomllib
 import tools
 from compile import BUILT, PACKAGES, ROOT
 from targets import TARGETS
@@ -24,9 +23,12 @@ LICENSE_FILE = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re
 
 @functools.cache
 def manifest() -> dict[str, Any]:
-    with (ROOT / "Cargo.toml").open("rb") as file:
-        workspace: dict[str, Any] = tomllib.load(file)["workspace"]["package"]
-    return workspace
+    """What Cargo.toml says of all our packages."""
+    command = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    packages = {package["name"]: package for package in json.loads(output.stdout)["packages"]}
+    ours: dict[str, Any] = packages["svidex"]
+    return ours
 
 
 def version() -> str:
@@ -172,12 +174,10 @@ DEALINGS IN THE SOFTWARE."""
 @functools.cache
 def bill_of_materials() -> Path:
     """CycloneDX 1.6, as JSON. The same for the same lock file: its number is a hash."""
-    with (ROOT / "Cargo.lock").open("rb") as file:
-        lock_text = file.read()
-    checksums = {
-        (package["name"], package["version"]): package.get("checksum")
-        for package in tomllib.loads(lock_text.decode())["package"]
-    }
+    lock_text = (ROOT / "Cargo.lock").read_text()
+    # Cargo writes it, always in this form. (Python 3.10 has nothing to read TOML by.)
+    stanza = r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"'
+    checksums = {found[:2]: found[2] for found in re.findall(stanza, lock_text)}
     references = {crate.id: _purl(crate) for crate in linked()}
     components = []
     for crate in linked():
@@ -195,7 +195,7 @@ def bill_of_materials() -> Path:
             component["externalReferences"] = [{"type": "vcs", "url": crate.repository}]
         components.append(component)
     product = f"pkg:github/svidex/svidex@{version()}"
-    name = hashlib.sha256(version().encode() + lock_text).hexdigest()
+    name = hashlib.sha256(version().encode() + lock_text.encode()).hexdigest()
     ours = [references[crate.id] for crate in linked() if crate.name in PACKAGES]
     document = {
         "bomFormat": "CycloneDX",
