@@ -129,8 +129,8 @@ def here() -> Target:
 
 
 def named(names: list[str]) -> list[Target]:
-    """Those of Rust's or npm's names; `native` is this machine's."""
-    found = []
+    """Those of Rust's or npm's names, each once; `native` is this machine's."""
+    found: list[Target] = []
     for name in names:
         matching = [
             t
@@ -140,5 +140,5 @@ def named(names: list[str]) -> list[Target]:
         if not matching:
             known = ", ".join(t.npm for t in TARGETS)
             raise SystemExit(f"dist: no target {name}; there are: native, {known}")
-        found += matching
+        found += [target for target in matching if target not in found]
     return found
