@@ -5,6 +5,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::common::{emulator, program};
 
 /// Ten times what any of this takes on a machine with better things to do.
@@ -87,12 +90,9 @@ fn ended(mut child: Child) -> ExitStatus {
     }
 }
 
-fn signal(pid: u32, name: &str) {
-    let kill = Command::new("kill")
-        .args([format!("-{name}"), pid.to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
-}
+/// Those that end whoever handles none.
+#[cfg(target_os = "linux")]
+const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
 /// Where these tests run, a signal may be ignored (`nohup`, a shell's background),
 /// and who is started inherits that.
@@ -105,7 +105,7 @@ fn with_default_signals(program: &str) -> Command {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_a_wait() {
-    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+    for signal in SIGNALS {
         let child = with_default_signals(program())
             .args([
                 "svid",
@@ -117,8 +117,8 @@ fn a_signal_ends_a_wait() {
             .spawn()
             .expect("the command starts");
         wait_for_its_threads(child.id());
-        signal(child.id(), name);
-        assert_eq!(ended(child).signal(), Some(number));
+        kill_process(Pid::from_child(&child), signal).expect("it is there");
+        assert_eq!(ended(child).signal(), Some(signal.as_raw()));
     }
 }
 
@@ -141,7 +141,7 @@ fn a_signal_ends_an_init_process() {
         println!("skipped: this process may not make a PID namespace");
         return;
     }
-    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+    for signal in SIGNALS {
         let child = unshare(program())
             .args([
                 "svid",
@@ -163,9 +163,10 @@ fn a_signal_ends_an_init_process() {
             }
         };
         wait_for_its_threads(init);
-        signal(init, name);
+        let process = i32::try_from(init).ok().and_then(Pid::from_raw);
+        kill_process(process.expect("a process"), signal).expect("it is there");
         // unshare ends as its child did.
-        assert_eq!(ended(child).code(), Some(128 + number), "{name}");
+        assert_eq!(ended(child).code(), Some(128 + signal.as_raw()));
     }
 }
 
