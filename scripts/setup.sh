@@ -96,6 +96,7 @@ if [ "$what" = test ]; then
     want strace have strace
     want openssl have openssl
     want git have git
+    want curl have curl
     want libpython3-dev has_libpython
 fi
 good python $oldest_python || need+=(python3)
