@@ -15,10 +15,17 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from suites import SUITES, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "target" / "test-logs"
@@ -123,7 +130,13 @@ def failed_tests(output: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
+def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool, float]:
+    began = time.monotonic()
+    output, counted, good = result(suite, long=long)
+    return output, counted, good, time.monotonic() - began
+
+
+def result(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
     environment = dict(os.environ, VENV=str(ROOT / ".venv"))
     if long:
         environment["SVIDEX_LONG"] = "1"
@@ -148,6 +161,22 @@ def run(suite: Suite, *, long: bool) -> tuple[str, Count, bool]:
     return output, counted, status == 0 and ran and counted.failed == 0
 
 
+def batches(suites: list[Suite]) -> Iterator[list[Suite]]:
+    """Suites that run at the same time."""
+    for wait, neighbours in groupby(suites, lambda suite: suite.waits):
+        together = list(neighbours)
+        yield from [together] if wait else ([suite] for suite in together)
+
+
+def run_all(
+    suites: list[Suite], *, long: bool
+) -> Iterator[tuple[Suite, tuple[str, Count, bool, float]]]:
+    for batch in batches(suites):
+        print(f"{', '.join(suite.name for suite in batch)} …", flush=True)
+        with ThreadPoolExecutor(len(batch)) as pool:
+            yield from zip(batch, pool.map(partial(run, long=long), batch), strict=True)
+
+
 def main() -> int:
     arguments = sys.argv[1:]
     long = "--long" in arguments
@@ -168,11 +197,7 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, Count, bool, float]] = []
     failures: list[str] = []
-    for suite in chosen:
-        print(f"{suite.name} …", flush=True)
-        began = time.monotonic()
-        output, counted, good = run(suite, long=long)
-        seconds = time.monotonic() - began
+    for suite, (output, counted, good, seconds) in run_all(chosen, long=long):
         rows.append((suite.name, counted, good, seconds))
         print(f"{suite.name}: {counted} ({seconds:.0f} s)", flush=True)
         if not good:

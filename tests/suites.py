@@ -17,6 +17,8 @@ class Suite:
     counts_tests: bool = True
     # Only in `make test-long`.
     only_long: bool = False
+    # More than it works: it runs at the same time as its neighbours that do.
+    waits: bool = False
 
 
 def lint(name: str, command: str, directory: str = ".") -> Suite:
@@ -98,7 +100,7 @@ SUITES = [
     Suite("api", "tests/api/run.sh"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
-    Suite("cli", "cargo test -p svidex-cli"),
+    Suite("cli", "cargo test -p svidex-cli", waits=True),
     # The same command out of the wheel and the npm package, held to the same tests, but
     # where an interpreter has its own ways: it starts with no handful of descriptors, and
     # another user may be unable to read it. Node opens /dev/null in the place of an
@@ -106,11 +108,13 @@ SUITES = [
     Suite(
         "cli-python",
         f"SVIDEX_CLI=$VENV/bin/svidex cargo test -p svidex-cli -- {NOT_IN_A_HOST}",
+        waits=True,
     ),
     Suite(
         "cli-node",
         "SVIDEX_CLI=$(bindings/node/scripts/command.sh target/cli-node) "
         f"cargo test -p svidex-cli -- {NOT_IN_A_HOST} --skip a_closed_output",
+        waits=True,
     ),
     # Against the bars of memory and size; a release's command is smaller still.
     Suite(
