@@ -24,11 +24,16 @@ LICENSE_FILE = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)", re
 @functools.cache
 def manifest() -> dict[str, Any]:
     """What Cargo.toml says of all our packages."""
-    command = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
-    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    packages = {package["name"]: package for package in json.loads(output.stdout)["packages"]}
+    packages = {package["name"]: package for package in _metadata("--no-deps")["packages"]}
     ours: dict[str, Any] = packages["svidex"]
     return ours
+
+
+def _metadata(*arguments: str) -> dict[str, Any]:
+    command = ["cargo", "metadata", "--format-version", "1", *arguments]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    metadata: dict[str, Any] = json.loads(output.stdout)
+    return metadata
 
 
 def version() -> str:
@@ -52,11 +57,8 @@ class Crate:
 def linked() -> list[Crate]:
     """Ours and all that are linked into any artifact for any target; not what merely runs
     while they are built."""
-    command = ["cargo", "metadata", "--format-version", "1", "--locked"]
-    for target in TARGETS:
-        command += ["--filter-platform", target.triple]
-    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    metadata = json.loads(output.stdout)
+    platforms = [part for target in TARGETS for part in ("--filter-platform", target.triple)]
+    metadata = _metadata("--locked", *platforms)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     is_macro = {

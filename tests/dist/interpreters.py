@@ -62,11 +62,9 @@ def glibc_node(target: Target) -> Path:
 
 def musl_python(target: Target) -> Path:
     """CPython for musl, to be started by its loader."""
-    if target.cpu == here().cpu:
-        return debian.cached("musl-python", [PYTHON], _python_for_musl) / "bin/python3"
 
     def fill(into: Path) -> None:
-        _python_for_other_musl(target, into)
+        _python_for_musl(target, into)
 
     return debian.cached("musl-python", [PYTHON, target.cpu], fill) / "bin/python3"
 
@@ -101,25 +99,35 @@ def _python_without_a_gil(into: Path) -> None:
         _lay_out(source, into, f"{FREE_THREADED}t")
 
 
-def _python_for_musl(into: Path) -> None:
-    unpacked = debian.unpack("musl-gcc", ["musl", "musl-dev", "musl-tools"], "trixie")
-    multiarch = f"{here().cpu}-linux-musl"
+def _python_for_musl(target: Target, into: Path) -> None:
+    multiarch = f"{target.cpu}-linux-musl"
     with tempfile.TemporaryDirectory() as work:
-        # Where Debian's package is unpacked, and a loader that is there.
-        specs = (unpacked / "usr/lib" / multiarch / "musl-gcc.specs").read_text()
-        specs = specs.replace("/usr/", f"{unpacked}/usr/")
-        specs = specs.replace("-dynamic-linker /lib/", f"-dynamic-linker {unpacked}/usr/lib/")
-        Path(work, "specs").write_text(specs)
-        compiler = _compiler(Path(work), multiarch, f'gcc "$@" -specs {work}/specs')
+        options: list[str] = []
+        if target.cpu == here().cpu:
+            command = _musl_gcc(Path(work), multiarch)
+        else:
+            command, options = _cross_compilation(target, multiarch)
         source = Path(work, "source")
         shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
-        _build_python(["sh", "-c"], source, compiler)
+        compiler = _compiler(Path(work), multiarch, command)
+        _build_python(["sh", "-c"], source, compiler, options)
         _lay_out(source, into)
 
 
-def _python_for_other_musl(target: Target, into: Path) -> None:
-    """By zig, and by this machine's own of the same version, which it takes to build one."""
-    multiarch = f"{target.cpu}-linux-musl"
+def _musl_gcc(folder: Path, multiarch: str) -> str:
+    """This machine's compiler with Debian's musl, whose package lies unpacked somewhere: so
+    its specs are changed, and name a loader that is there."""
+    unpacked = debian.unpack("musl-gcc", ["musl", "musl-dev", "musl-tools"], "trixie")
+    specs = (unpacked / "usr/lib" / multiarch / "musl-gcc.specs").read_text()
+    specs = specs.replace("/usr/", f"{unpacked}/usr/")
+    specs = specs.replace("-dynamic-linker /lib/", f"-dynamic-linker {unpacked}/usr/lib/")
+    (folder / "specs").write_text(specs)
+    return f'gcc "$@" -specs {folder}/specs'
+
+
+def _cross_compilation(target: Target, multiarch: str) -> tuple[str, list[str]]:
+    """zig, and what configure needs to be told. One of the same version, which runs here,
+    takes part in building it."""
     zig = tools.zig() / "zig"
     options = [
         f"--build={here().cpu}-linux-gnu",
@@ -132,13 +140,8 @@ def _python_for_other_musl(target: Target, into: Path) -> None:
         "ac_cv_file__dev_ptc=no",
         "ac_cv_pthread_is_default=yes",
     ]
-    with tempfile.TemporaryDirectory() as work:
-        # zig forbids __DATE__, and links musl statically unless it is told.
-        cc = f'{zig} cc -target {target.for_zig_cc} -dynamic -Wno-date-time "$@"'
-        source = Path(work, "source")
-        shutil.copytree(debian.source(PYTHON, "trixie"), source, symlinks=True)
-        _build_python(["sh", "-c"], source, _compiler(Path(work), multiarch, cc), options)
-        _lay_out(source, into)
+    # zig forbids __DATE__, and links musl statically unless it is told.
+    return f'{zig} cc -target {target.for_zig_cc} -dynamic -Wno-date-time "$@"', options
 
 
 def _compiler(folder: Path, multiarch: str, command: str) -> str:
