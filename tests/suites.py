@@ -44,10 +44,12 @@ SUITES = [
     lint(
         "rust",
         "cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && "
-        "cargo clippy -p svidex --lib --tests --features shuttle -- -D warnings && "
+        # Here and below with all others: a package alone would want other features of the
+        # crates that it shares with them, and those would be compiled anew.
+        "cargo clippy --workspace --lib --tests --features svidex/shuttle -- -D warnings && "
         # Without a GIL, which no interpreter has to be there for.
         "PYO3_CONFIG_FILE=$PWD/bindings/python/free-threaded/interpreter "
-        "cargo clippy -p svidex-python-free-threaded -- -D warnings",
+        "cargo clippy --workspace --exclude svidex-python --lib --tests -- -D warnings",
     ),
     lint("rustdoc", 'RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps'),
     lint(
@@ -96,10 +98,10 @@ SUITES = [
         f"{PYTHON} -m pytest -q tests/dist/test_installs.py tests/dist/test_bundles.py "
         "-k 'not (no-gil or without_a_gil)'",
     ),
-    Suite("core", "cargo test -p svidex"),
     Suite("api", "tests/api/run.sh"),
     Suite("model", "cargo test -p svidex --features shuttle --lib model"),
     Suite("fuzz", "tests/fuzz/run.sh"),
+    Suite("core", "cargo test -p svidex", waits=True),
     Suite("cli", "cargo test -p svidex-cli", waits=True),
     # The same command out of the wheel and the npm package, held to the same tests, but
     # where an interpreter has its own ways: it starts with no handful of descriptors, and
@@ -147,9 +149,9 @@ SUITES = [
     Suite("go-oldest", f"{PYTHON} tests/versions.py go 1.24.0", only_long=True),
     Suite("go-race", "go test -v -race -count=1 -short ./...", "bindings/go"),
     Suite("go-adapter", "go test -v -count=1 ./...", "bindings/go/svidexopenai"),
-    Suite("e2e-python", f"{PYTHON} -m pytest -q", "tests/e2e/python"),
-    Suite("e2e-node", "npm test", "tests/e2e/node"),
-    Suite("e2e-go", "go test -v -count=1 ./...", "tests/e2e/go"),
+    Suite("e2e-python", f"{PYTHON} -m pytest -q", "tests/e2e/python", waits=True),
+    Suite("e2e-node", "npm test", "tests/e2e/node", waits=True),
+    Suite("e2e-go", "go test -v -count=1 ./...", "tests/e2e/go", waits=True),
     Suite("frameworks", f"{PYTHON} tests/frameworks/run.py --quick"),
     Suite(
         "recipes",
