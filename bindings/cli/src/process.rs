@@ -60,10 +60,12 @@ const ENDING: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, lib
 /// Makes of an interpreter's process one of the command's. An interpreter handles signals
 /// in its own loop, which does not turn while the command runs: Control-C would have no
 /// effect. What is ignored stays so, for that may be the wish of whoever started the
-/// process; but for what no program has ignored and Python ignores for its own ends. And
-/// programs that are started have the standard streams, which Node keeps to itself.
+/// process; but for what no program has ignored and Python ignores for its own ends.
+/// SIGUSR1 makes Node open its debugger, to everybody on the machine and with all tokens in
+/// its reach, once this returns. And programs that are started have the standard streams,
+/// which Node keeps to itself.
 pub(crate) fn take_over_from_host() {
-    for signal in ENDING {
+    for signal in ENDING.into_iter().chain([libc::SIGUSR1]) {
         if !matches!(handler(signal), Some(libc::SIG_DFL | libc::SIG_IGN) | None) {
             handle(signal, libc::SIG_DFL);
         }

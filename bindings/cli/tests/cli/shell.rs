@@ -152,6 +152,7 @@ fn exec_script(emulator: &Emulator, directory: &Path, script: &str) -> Child {
         .env("DIRECTORY", directory)
         .envs(emulator.info().environment())
         .stdin(Stdio::null())
+        .stderr(Stdio::piped())
         .process_group(0);
     let heed_all = || {
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
@@ -193,6 +194,7 @@ fn exec_passes_signals_on() {
     fs::write(directory.path().join("end"), "").expect("written");
     let output = process.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(9));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 #[test]
@@ -205,7 +207,10 @@ fn exec_ends_as_a_program_that_a_signal_ended() {
         let process = exec_script(&emulator, directory.path(), script);
         kill_process(Pid::from_child(&process), signal).expect("it is there");
         let output = process.wait_with_output().expect("it ends");
+        // Not of a signal of its own.
         assert_eq!(output.status.code(), Some(128 + signal.as_raw()), "{name}");
+        // A host has opened no debugger, for one.
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
     }
 }
 
